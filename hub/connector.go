@@ -1,0 +1,186 @@
+package hub
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// A Connector teaches the hub one kind of system. Define makes one; the list of
+// those that ship is connectors.All.
+type Connector struct {
+	Name    string
+	Summary string
+	Fields  []Field // what systems.yaml may say about such a system
+	open    func(context.Context, Env, Decode) (System, error)
+}
+
+// Decode fills a connector's config strictly: an unknown, missing or mistyped
+// field is an error with file and line. hub/config makes it.
+type Decode func(into any) error
+
+// A Field is one line of a connector's config.
+type Field struct {
+	Name     string
+	Type     string // text, number, yes/no, duration, secret, list, table
+	Doc      string
+	Required bool
+}
+
+// Define makes a connector whose config is a C: a struct whose fields have the
+// tags yaml (the name, and ",omitempty" for what may be left out) and doc.
+func Define[C any](name, summary string, open func(context.Context, Env, C) (System, error)) Connector {
+	return Connector{
+		Name: name, Summary: summary, Fields: fieldsOf(reflect.TypeFor[C](), ""),
+		open: func(ctx context.Context, env Env, decode Decode) (System, error) {
+			var c C
+			if err := decode(&c); err != nil {
+				return System{}, err
+			}
+			return open(ctx, env, c)
+		},
+	}
+}
+
+// Open makes a system of this kind. It reaches for nothing yet.
+func (c Connector) Open(ctx context.Context, env Env, decode Decode) (System, error) {
+	return c.open(ctx, env, decode)
+}
+
+// fieldsOf reads a config struct's tags; a nested struct gives dotted names.
+func fieldsOf(t reflect.Type, prefix string) []Field {
+	var fields []Field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		field := Field{
+			Name: prefix + name, Type: typeName(f.Type), Doc: f.Tag.Get("doc"),
+			Required: !strings.Contains(options, "omitempty"),
+		}
+		fields = append(fields, field)
+		if f.Type.Kind() == reflect.Struct && field.Type == "table" {
+			fields = append(fields, fieldsOf(f.Type, prefix+name+".")...)
+		}
+	}
+	return fields
+}
+
+func typeName(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[Secret]():
+		return "secret"
+	case reflect.TypeFor[time.Duration]():
+		return "duration"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "yes/no"
+	case reflect.Int, reflect.Int64:
+		return "number"
+	case reflect.Slice:
+		return "list"
+	}
+	return "table"
+}
+
+// Env lends a connector what it may use. It owns none of it, and all of it goes
+// through the one door out.
+type Env struct {
+	ID    SystemID
+	HTTP  *http.Client // for deliveries: one try, no redirects, no retries of its own
+	Reads *http.Client // for look-ups only: a few short retries inside the call
+	Dial  func(ctx context.Context, network, address string) (net.Conn, error)
+	Log   *slog.Logger
+	Clock func() time.Time
+}
+
+// A System is an opened connector: the roles it can play, the rest nil.
+type System struct {
+	Source      Source
+	Register    Register
+	Destination Destination
+	Tracker     Tracker
+	Fetcher     Fetcher
+	Teller      Teller
+	Can         Capabilities
+	Close       func() error
+}
+
+// A Source reads a platform's own format.
+type Source interface {
+	// Read makes a Submission of what came in: everything but ID, Case, Received
+	// and Inkommen. Files that came along go to b as they are read. It gives a
+	// *Malformed for what breaks the format; content that merely is not understood
+	// is left in the Answers, for a person.
+	Read(ctx context.Context, in Incoming, b Blobs) (Submission, error)
+}
+
+// An Incoming is a form on its way in.
+type Incoming struct {
+	Type string // media type
+	Body io.Reader
+}
+
+// Malformed says how what came in breaks its format. It never repeats what came.
+type Malformed struct {
+	Kind   string // a slug: "doctype-not-allowed", "too-deep", "encoding", "duplicate-key" …
+	Detail string // for whoever sent it
+}
+
+func (m *Malformed) Error() string { return m.Detail }
+
+// Blobs take files as they stream in.
+type Blobs interface {
+	// Put seals what r gives, to its end. Small files are kept in memory until the
+	// form is received; larger ones go to disk, sealed, as they come. It gives
+	// ErrTooLarge once r gives more than one file may have.
+	Put(ctx context.Context, r io.Reader) (Blob, error)
+}
+
+// A Register answers about persons.
+type Register interface {
+	// Lookup gives ErrNotFound for who is not in the register, ErrMismatch when the
+	// answer is about somebody else, and any other error when it could not answer.
+	Lookup(ctx context.Context, id PersonID) (Person, error)
+}
+
+// A Destination takes deliveries. It must never mix up the four answers.
+type Destination interface {
+	// Deliver hands over d: a Receipt; or an error wrapped by Reject, by Later, or by
+	// neither ("don't know"). Where a delivery is several calls it resumes under its
+	// Key and looks before each create.
+	Deliver(ctx context.Context, d Delivery) (Receipt, error)
+	// Find returns the Receipt of an earlier attempt when every part is there,
+	// ErrNotFound, or ErrCannotTell. Any other error is asked again.
+	Find(ctx context.Context, d Delivery) (Receipt, error)
+}
+
+// A Tracker tells what has happened to cases, in a system's own words.
+type Tracker interface {
+	// Changes gives what has happened since the cursor, and the cursor to ask from
+	// next time. It may repeat itself. The empty cursor is the beginning.
+	Changes(ctx context.Context, since Cursor) ([]Report, Cursor, error)
+}
+
+// A Cursor is a place in a system's own history, in its own terms.
+type Cursor string
+
+// A Fetcher gets the files that a form only refers to.
+type Fetcher interface {
+	// Fetch writes the file to w, or gives ErrGone when it is no longer to be had.
+	Fetch(ctx context.Context, ref Fetch, w io.Writer) error
+}
+
+// A Teller tells a platform how a case is getting on. Told twice is heard once.
+type Teller interface {
+	// Tell tells of one Status of the form that ref names. Its errors are read like
+	// those of Deliver.
+	Tell(ctx context.Context, ref Ref, s Status, rs []Receipt) error
+}

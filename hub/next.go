@@ -1,0 +1,665 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrLost says that an event came too late: somebody else has moved the row on.
+// Nothing has changed and nothing needs to be done.
+var ErrLost = errors.New("somebody else has moved it on")
+
+// ErrConflict says that a person or a client asked for what the state forbids.
+var ErrConflict = errors.New("the state forbids it")
+
+// An Event is something that happened to a submission or a delivery. The types
+// that implement it are the whole list.
+type Event interface{ at() time.Time }
+
+// When is embedded in each Event.
+type When struct{ At time.Time }
+
+func (w When) at() time.Time { return w.At }
+
+type (
+	// Arrived: a form was received (S1). It belongs to the case that Next is given,
+	// or begins it.
+	Arrived struct {
+		When
+		Submission   ID
+		Case         CaseID
+		Municipality Municipality
+		Source       SystemID
+		Service      string
+		Voice        SystemID           // of the route, "" when there is none yet
+		Teller       SystemID           // the source, where it can be told
+		Expect       map[Step]time.Time // what the route promises
+		Lease        Lease              // of the process that goes on with it at once
+	}
+
+	// Claimed: a process took a row in hand (S2, D3, and for asking D8).
+	Claimed struct {
+		When
+		Key   Key
+		Lease Lease
+	}
+
+	// Looking: the submission now waits for a register or a referred file.
+	Looking struct {
+		When
+		Key   Key
+		Lease Lease
+	}
+
+	// Postponed: a register, or the place of a referred file, cannot answer now (S3).
+	Postponed struct {
+		When
+		Key   Key
+		Lease Lease
+		Until time.Time
+		Note  string
+	}
+
+	// Planned: all facts are there and the deliveries are decided (S4).
+	Planned struct {
+		When
+		Key        Key
+		Lease      Lease
+		Revision   string
+		Voice      SystemID
+		Expect     map[Step]time.Time
+		Deliveries []Plan
+	}
+
+	// Stopped: nothing more can be done without a person (S5, D10).
+	Stopped struct {
+		When
+		Key    Key
+		Lease  Lease
+		Reason Reason
+		Note   string
+	}
+
+	// Started: the attempt row of a delivery, committed before the first byte leaves.
+	Started struct {
+		When
+		Key    Key
+		Lease  Lease
+		SHA256 [32]byte
+	}
+
+	// Answered: an attempt came to an end (D4 to D6, D10).
+	Answered struct {
+		When
+		Key     Key
+		Lease   Lease
+		Answer  Answer
+		Receipt Receipt       // of a Yes
+		Wait    time.Duration // of a NotNow: what the system asked for, 0 for nothing
+		Cause   Cause         // of a NotNow that is no fault of the document
+		Note    string
+		Jitter  float64 // 0 to 1
+	}
+
+	// Asked: Find came back (D8, D9).
+	Asked struct {
+		When
+		Key     Key
+		Lease   Lease
+		Finding Finding
+		Receipt Receipt
+		Note    string
+		Jitter  float64
+	}
+
+	// Lapsed: whoever had the row in hand is dead, or has held it too long (D6, D16).
+	Lapsed struct {
+		When
+		Key   Key
+		Lease Lease // the one that lapsed
+	}
+
+	// Reported: a system told about the case in its own words (D14, D15, §5.3).
+	Reported struct {
+		When
+		Key    Key // the delivery that the report is about
+		Report Report
+	}
+
+	// Withdraw: the platform or an operator takes a submission back (S8).
+	Withdraw struct {
+		When
+		Key Key
+	}
+)
+
+// A Plan is one delivery that a route wants made.
+type Plan struct {
+	Leg       string
+	System    SystemID
+	Operation string
+	Level     Level
+	Lag       time.Duration
+	After     string
+	Step      Step
+	SHA256    [32]byte // of the document, where it could be rendered already
+}
+
+// A Finding is what Find said about an earlier attempt.
+type Finding string
+
+const (
+	Found      Finding = "found"
+	NotThere   Finding = "not-there"
+	CannotTell Finding = "cannot-tell"
+	Broken     Finding = "broken" // the question itself failed
+)
+
+// Effects are what a transition brings with it, written in the same transaction.
+type Effects struct {
+	Statuses []Status   // lines for those who read the case's feed
+	Acts     []Act      // lines for the audit log
+	Wake     []SystemID // systems that have something to do now
+}
+
+// An Act is a line of the audit log: acceptance, routing, receipts, holds, what
+// people do.
+type Act struct {
+	What string
+	Key  Key
+	Note string
+}
+
+// Limits of the engine, for the whole installation.
+const (
+	MaxAttempts = 20             // after which a delivery is held: about six days
+	MaxCrashes  = 3              // after which content is held that takes the process with it
+	AskFor      = 24 * time.Hour // how long a broken Find is asked again
+	NeedMisses  = 2              // how often Find must miss before we send again
+)
+
+// backoff is the schedule of the attempts: 10s 30s 2m 10m 30m 1h 3h 6h and then
+// every 12h, each ±20 %. Twenty attempts take about six days.
+var backoff = []time.Duration{
+	10 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute,
+	time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour,
+}
+
+// Backoff gives the wait after n attempts; jitter is between 0 and 1.
+func Backoff(n int, jitter float64) time.Duration {
+	d := backoff[min(max(n-1, 0), len(backoff)-1)]
+	return time.Duration(float64(d) * (0.8 + 0.4*jitter))
+}
+
+// ClampWait keeps what a system asks for between one second and six hours.
+func ClampWait(d time.Duration) time.Duration { return min(max(d, time.Second), 6*time.Hour) }
+
+// Next is the state core: what a case becomes when something happens, and what
+// comes with it. It is pure. Every Store runs it inside the transaction that
+// writes its result, so that there is one set of rules, whatever the engine.
+//
+// It gives ErrLost when the row has moved on since, ErrConflict when a person asks
+// for what the state forbids; the case is then unchanged.
+func Next(before Case, e Event) (Case, Effects, error) {
+	t := &transition{c: before.clone(), now: e.at()}
+	if err := t.apply(e); err != nil {
+		return before, Effects{}, err
+	}
+	t.derive()
+	return t.c, t.fx, nil
+}
+
+// A transition is one run of Next.
+type transition struct {
+	c   Case
+	now time.Time
+	fx  Effects
+}
+
+func (t *transition) apply(e Event) error {
+	switch e := e.(type) {
+	case Arrived:
+		return t.arrive(e)
+	case Claimed:
+		return t.claim(e)
+	case Looking:
+		return t.held(e.Key, e.Lease, func(p *Progress) error { p.Waiting = true; return nil })
+	case Postponed:
+		return t.held(e.Key, e.Lease, func(p *Progress) error { return t.postpone(p, e) })
+	case Planned:
+		return t.held(e.Key, e.Lease, func(p *Progress) error { return t.plan(p, e) })
+	case Stopped:
+		return t.held(e.Key, e.Lease, func(p *Progress) error { t.hold(p, e.Reason, e.Note); return nil })
+	case Started:
+		return t.held(e.Key, e.Lease, func(p *Progress) error { return t.start(p, e) })
+	case Answered:
+		return t.answered(e)
+	case Asked:
+		return t.asked(e)
+	case Lapsed:
+		return t.held(e.Key, e.Lease, func(p *Progress) error { return t.lapse(p) })
+	case Reported:
+		return t.reported(e)
+	case Withdraw:
+		return t.withdraw(e)
+	}
+	return fmt.Errorf("next: unknown event %T", e)
+}
+
+// held runs f on the row that the lease is about, or gives ErrLost.
+func (t *transition) held(k Key, l Lease, f func(*Progress) error) error {
+	p := t.c.Find(k)
+	if p == nil || p.Lease.Token != l.Token || p.Lease.Boot != l.Boot || p.Lease.Boot == "" {
+		return ErrLost
+	}
+	return f(p)
+}
+
+// move brings a row into a state; who had it in hand has it no longer.
+func (t *transition) move(p *Progress, s State, due time.Time) {
+	p.State, p.Since, p.Due = s, t.now, due
+	p.Reason, p.Lease, p.Waiting = "", Lease{}, false
+}
+
+func (t *transition) hold(p *Progress, r Reason, note string) {
+	t.move(p, Held, time.Time{})
+	p.Reason, p.Note = r, note
+	t.act("held "+string(r), p.Key, note)
+}
+
+func (t *transition) act(what string, k Key, note string) {
+	t.fx.Acts = append(t.fx.Acts, Act{What: what, Key: k, Note: note})
+}
+
+// — submissions —
+
+func (t *transition) arrive(e Arrived) error {
+	first := t.c.ID == ""
+	if first {
+		t.c = Case{
+			ID: e.Case, Municipality: e.Municipality, Source: e.Source, Service: e.Service,
+			Voice: e.Voice, Teller: e.Teller, Expect: e.Expect,
+		}
+	}
+	t.c.Submissions = append(t.c.Submissions, Progress{
+		Key: Key(e.Submission), Kind: FormKind, State: Accepted, Since: t.now, Due: t.now,
+		Submission: e.Submission, Lease: e.Lease,
+	})
+	t.act("accepted", Key(e.Submission), "")
+	if first {
+		t.step(Inkommet, e.Submission, t.now, false)
+	}
+	return nil
+}
+
+func (t *transition) claim(e Claimed) error {
+	p := t.c.Find(e.Key)
+	if p == nil || p.Lease.Boot != "" || p.Due.After(t.now) {
+		return ErrLost
+	}
+	switch p.State {
+	case Accepted, EnrichWait:
+		p.State = Enriching
+	case Ready, RetryWait:
+		p.State = Sending
+	case Unknown:
+		p.State = Reconciling
+	default:
+		return ErrLost
+	}
+	p.Since, p.Lease = t.now, e.Lease
+	return nil
+}
+
+func (t *transition) postpone(p *Progress, e Postponed) error {
+	t.move(p, EnrichWait, e.Until)
+	p.Note, p.Crashes = e.Note, 0
+	return nil
+}
+
+func (t *transition) plan(p *Progress, e Planned) error {
+	t.move(p, Routed, time.Time{})
+	p.Revision, p.Note, p.Crashes = e.Revision, "", 0
+	t.act("routed", p.Key, e.Revision)
+	if t.c.Voice == "" {
+		t.c.Voice = e.Voice
+	}
+	if t.c.Expect == nil {
+		t.c.Expect = e.Expect
+	}
+	for _, d := range e.Deliveries {
+		t.c.Deliveries = append(t.c.Deliveries, Progress{
+			Key: KeyOf(p.Submission, d.Leg), Kind: DocumentKind, State: Blocked, Since: t.now,
+			Submission: p.Submission, Revision: e.Revision, Leg: d.Leg, System: d.System,
+			Operation: d.Operation, Level: d.Level, Lag: d.Lag, After: d.After, Step: d.Step,
+			SHA256: d.SHA256,
+		})
+	}
+	return nil
+}
+
+func (t *transition) withdraw(e Withdraw) error {
+	p := t.c.Find(e.Key)
+	if p == nil || p.Kind != FormKind || p.Ended() {
+		return ErrConflict
+	}
+	for _, d := range t.c.Deliveries {
+		if d.Submission == p.Submission && d.Kind == DocumentKind && (d.Attempts > 0 || d.Settled()) {
+			return ErrConflict
+		}
+	}
+	for i := range t.c.Deliveries {
+		if d := &t.c.Deliveries[i]; d.Submission == p.Submission && d.Kind == DocumentKind {
+			t.move(d, Cancelled, time.Time{})
+		}
+	}
+	t.move(p, Withdrawn, time.Time{})
+	t.act("withdrawn", p.Key, "")
+	if t.allWithdrawn() {
+		t.step(Atertaget, p.Submission, t.now, false)
+	}
+	return nil
+}
+
+func (t *transition) allWithdrawn() bool {
+	for _, s := range t.c.Submissions {
+		if s.State != Withdrawn {
+			return false
+		}
+	}
+	return true
+}
+
+// — deliveries —
+
+// start opens an attempt. After the first one a document that differs is never
+// sent under the same Key.
+func (t *transition) start(p *Progress, e Started) error {
+	if p.State != Sending {
+		return ErrLost
+	}
+	if p.Attempts > 0 && p.SHA256 != e.SHA256 {
+		t.hold(p, ReasonHashMismatch, "")
+		return nil
+	}
+	if p.SHA256 != e.SHA256 {
+		if p.SHA256 != ([32]byte{}) {
+			t.act("document pinned anew", p.Key, "")
+		}
+		p.SHA256 = e.SHA256
+	}
+	p.Attempts++
+	p.Crashes, p.Waiting = 0, true
+	return nil
+}
+
+// answered settles an attempt. A success is never discarded, however late.
+func (t *transition) answered(e Answered) error {
+	p := t.c.Find(e.Key)
+	if p == nil || p.Kind == FormKind {
+		return ErrLost
+	}
+	if e.Answer == Yes && !p.Settled() {
+		t.deliver(p, e.Receipt)
+		return nil
+	}
+	return t.held(e.Key, e.Lease, func(p *Progress) error {
+		p.Note = e.Note
+		switch e.Answer {
+		case No:
+			t.hold(p, ReasonRefused, e.Note)
+		case NotNow:
+			t.retry(p, e)
+		default:
+			t.doubt(p, e.Jitter)
+		}
+		return nil
+	})
+}
+
+// retry waits for the next attempt. What is no fault of the document does not
+// use up attempts: an outage may last for weeks.
+func (t *transition) retry(p *Progress, e Answered) {
+	if e.Cause != "" && p.Attempts > 0 {
+		p.Attempts--
+	}
+	if p.Attempts >= MaxAttempts {
+		t.hold(p, ReasonGaveUp, e.Note)
+		return
+	}
+	wait := Backoff(max(p.Attempts, 1), e.Jitter)
+	if e.Wait != 0 {
+		wait = ClampWait(e.Wait)
+	}
+	t.move(p, RetryWait, t.now.Add(wait))
+}
+
+// doubt is the fourth answer: it may have been taken. What follows is decided by
+// what the system can.
+func (t *transition) doubt(p *Progress, jitter float64) {
+	switch {
+	case p.Level == Idempotent && p.Attempts >= MaxAttempts:
+		t.hold(p, ReasonGaveUp, p.Note)
+	case p.Level == Idempotent:
+		t.move(p, RetryWait, t.now.Add(Backoff(p.Attempts, jitter)))
+	case p.Level == Lookup:
+		t.move(p, Unknown, t.now.Add(max(p.Lag, time.Second)))
+		p.Misses, p.Asking = 0, t.now
+	default:
+		t.hold(p, ReasonUnclear, p.Note)
+	}
+}
+
+func (t *transition) asked(e Asked) error {
+	p := t.c.Find(e.Key)
+	if p != nil && e.Finding == Found && !p.Settled() {
+		t.deliver(p, e.Receipt)
+		return nil
+	}
+	return t.held(e.Key, e.Lease, func(p *Progress) error {
+		if p.State != Reconciling {
+			return ErrLost
+		}
+		p.Note = e.Note
+		switch {
+		case e.Finding == CannotTell:
+			t.hold(p, ReasonUnclear, e.Note)
+		case e.Finding == NotThere && p.Misses+1 < NeedMisses:
+			t.move(p, Unknown, t.now.Add(max(p.Lag, time.Second)))
+			p.Misses++
+		case e.Finding == NotThere && p.Attempts >= MaxAttempts:
+			t.hold(p, ReasonGaveUp, e.Note)
+		case e.Finding == NotThere:
+			t.move(p, RetryWait, t.now.Add(Backoff(p.Attempts, e.Jitter)))
+			p.Asking = time.Time{}
+		case t.now.Sub(p.Asking) > AskFor:
+			t.hold(p, ReasonUnclear, e.Note)
+		default:
+			t.move(p, Unknown, t.now.Add(Backoff(2, e.Jitter)))
+		}
+		return nil
+	})
+}
+
+// lapse takes a row out of dead hands. What had an attempt row is a don't know;
+// what had none never left us.
+func (t *transition) lapse(p *Progress) error {
+	waiting := p.Waiting
+	switch p.State {
+	case Enriching:
+		t.backTo(p, Accepted, waiting)
+	case Accepted:
+		p.Lease = Lease{}
+	case Reconciling:
+		t.move(p, Unknown, t.now)
+	case Sending:
+		if waiting {
+			t.doubt(p, 0.5)
+			return nil
+		}
+		t.backTo(p, Ready, false)
+	default:
+		return ErrLost
+	}
+	return nil
+}
+
+// backTo lets a row be claimed again, and counts the crash when it was being
+// decoded or rendered: content that takes the process with it must not do so for
+// ever.
+func (t *transition) backTo(p *Progress, s State, waiting bool) {
+	crashes := p.Crashes
+	if !waiting {
+		crashes++
+	}
+	if crashes >= MaxCrashes {
+		t.hold(p, ReasonCrashLoop, "")
+		return
+	}
+	t.move(p, s, t.now)
+	p.Crashes = crashes
+}
+
+// deliver settles a delivery with its receipt.
+func (t *transition) deliver(p *Progress, r Receipt) {
+	t.move(p, Delivered, time.Time{})
+	p.Receipt, p.Note, p.Asking, p.Misses = &r, "", time.Time{}, 0
+	if p.Kind != DocumentKind {
+		return
+	}
+	t.act("receipt", p.Key, "")
+	if p.System == t.c.Voice && t.c.Ref == "" {
+		t.c.Ref = r.Number
+	}
+	t.step(p.Step, p.Submission, t.now, false)
+}
+
+// — what systems tell —
+
+// reported takes what a system says of a case: evidence that it has what we were
+// unsure of, and, when it is the case's voice, a Step.
+func (t *transition) reported(e Reported) error {
+	p := t.c.Find(e.Key)
+	if p == nil {
+		return ErrLost
+	}
+	if !p.Settled() && e.Report.Key == p.Key && e.Report.Ref != "" {
+		t.deliver(p, Receipt{Number: e.Report.Ref, At: e.Report.At})
+	}
+	if p.State == Delivered && e.Report.Step == Registrerat {
+		t.move(p, Confirmed, time.Time{})
+	}
+	if p.System == t.c.Voice {
+		t.step(e.Report.Step, p.Submission, e.Report.At, e.Report.Correction)
+	}
+	return nil
+}
+
+// step moves the case on, tells those who follow it, and has the platform told.
+func (t *transition) step(s Step, of ID, at time.Time, correction bool) {
+	if !t.c.Step.Moves(s, correction) {
+		return
+	}
+	t.c.Step, t.c.StepAt = s, at
+	t.fx.Statuses = append(t.fx.Statuses, Status{
+		Case: t.c.ID, Submission: of, Step: s, At: at, Expect: t.expected(s), Ref: t.c.Ref,
+		Ball: BallAt(s), Owner: t.c.Municipality,
+	})
+	if s != Inkommet && t.c.Teller != "" { // the platform heard Inkommet in its 202
+		t.tell(s, of)
+	}
+}
+
+// expected is when the Step after s was promised.
+func (t *transition) expected(s Step) time.Time {
+	var next time.Time
+	rank := 0
+	for e, at := range t.c.Expect {
+		if e.Rank() > s.Rank() && (rank == 0 || e.Rank() < rank) {
+			rank, next = e.Rank(), at
+		}
+	}
+	return next
+}
+
+func (t *transition) tell(s Step, of ID) {
+	told := 0
+	for _, d := range t.c.Deliveries {
+		if d.Kind == TellingKind {
+			told++
+		}
+	}
+	t.c.Deliveries = append(t.c.Deliveries, Progress{
+		Key: Key(fmt.Sprintf("%s-tell-%d", t.c.ID, told+1)), Kind: TellingKind, State: Blocked,
+		Since: t.now, Submission: of, Leg: "tell", System: t.c.Teller, Level: Idempotent, Step: s,
+	})
+}
+
+// — what follows by itself —
+
+// derive brings the case in order after any event: who no longer has anybody
+// before it may go, and a submission is what its deliveries make of it.
+func (t *transition) derive() {
+	for i := range t.c.Deliveries {
+		d := &t.c.Deliveries[i]
+		if d.State == Blocked && t.clear(i) {
+			t.move(d, Ready, t.now)
+			t.wake(d.System)
+		}
+	}
+	for i := range t.c.Submissions {
+		t.sum(&t.c.Submissions[i])
+	}
+}
+
+// clear reports whether nothing unsettled stands before delivery i: an earlier
+// one of the case to the same system, or the leg that it waits for.
+func (t *transition) clear(i int) bool {
+	d := t.c.Deliveries[i]
+	for j, other := range t.c.Deliveries {
+		if j == i || other.Settled() || other.Kind != d.Kind {
+			continue
+		}
+		if j < i && other.System == d.System {
+			return false
+		}
+		if d.After != "" && other.Leg == d.After && other.Submission == d.Submission {
+			return false
+		}
+	}
+	return true
+}
+
+// sum derives a routed submission's state from its deliveries (S9 to S11).
+func (t *transition) sum(p *Progress) {
+	if p.State != Routed && p.State != Attention {
+		return
+	}
+	state := Completed
+	for _, d := range t.c.Deliveries {
+		if d.Submission != p.Submission || d.Kind != DocumentKind || d.Settled() {
+			continue
+		}
+		if d.State == Held {
+			state = Attention
+			break
+		}
+		state = Routed
+	}
+	if p.State != state {
+		t.move(p, state, time.Time{})
+		if state != Routed {
+			t.act(map[State]string{Completed: "completed", Attention: "attention"}[state], p.Key, "")
+		}
+	}
+}
+
+func (t *transition) wake(s SystemID) {
+	for _, w := range t.fx.Wake {
+		if w == s {
+			return
+		}
+	}
+	t.fx.Wake = append(t.fx.Wake, s)
+}

@@ -1,0 +1,389 @@
+package hub
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+var t0 = time.Date(2026, 1, 16, 16, 0, 0, 0, time.UTC)
+
+var alive = Lease{Boot: "boot", Token: 7, Until: t0.Add(time.Hour)}
+
+// play runs events over a case and fails the test when one is refused.
+func play(t *testing.T, c Case, events ...Event) (Case, Effects) {
+	t.Helper()
+	var fx Effects
+	var err error
+	for i, e := range events {
+		if c, fx, err = Next(c, e); err != nil {
+			t.Fatalf("event %d, %T: %v", i, e, err)
+		}
+	}
+	return c, fx
+}
+
+// routed is a case whose form has been planned: a diarium, and a building system
+// that waits for it.
+func routed(t *testing.T, level Level) Case {
+	c, _ := play(t, Case{},
+		Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, alive},
+		Looking{When{t0}, "S1", alive},
+		Planned{When{t0}, "S1", alive, "rev1", "k.diarium", nil, []Plan{
+			{Leg: "diarium", System: "k.diarium", Operation: "case", Level: level, Lag: 2 * time.Second, Step: Registrerat},
+			{Leg: "bygg", System: "k.bygg", Operation: "file", Level: Idempotent, After: "diarium"},
+		}})
+	return c
+}
+
+// sending is routed with the first delivery under way.
+func sending(t *testing.T, level Level) Case {
+	c, _ := play(t, routed(t, level),
+		Claimed{When{t0}, "S1-diarium", alive},
+		Started{When{t0}, "S1-diarium", alive, [32]byte{1}})
+	return c
+}
+
+func came(a Answer) Answered {
+	return Answered{When: When{t0}, Key: "S1-diarium", Lease: alive, Answer: a, Jitter: 0.5,
+		Receipt: Receipt{Number: "SBN 2026/1", At: t0}}
+}
+
+func TestTheJourney(t *testing.T) {
+	c, fx := play(t, sending(t, Lookup), came(Yes))
+	if c.Step != Registrerat || c.Ref != "SBN 2026/1" || len(fx.Statuses) != 1 {
+		t.Errorf("after the receipt: step %s, ref %q, %d status lines", c.Step, c.Ref, len(fx.Statuses))
+	}
+	if got := c.Find("S1-bygg").State; got != Ready {
+		t.Errorf("who waited for the receipt is %s, want READY", got)
+	}
+	if tell := c.Find("S1-tell-1"); tell == nil || tell.State != Ready || tell.System != "shared.oep" {
+		t.Errorf("the platform is not told: %+v", tell)
+	}
+	c, _ = play(t, c,
+		Claimed{When{t0}, "S1-bygg", alive},
+		Started{When{t0}, "S1-bygg", alive, [32]byte{2}},
+		Answered{When: When{t0}, Key: "S1-bygg", Lease: alive, Answer: Yes, Receipt: Receipt{Number: "f"}})
+	if got := c.Submissions[0].State; got != Completed {
+		t.Errorf("with all delivered the form is %s; telling must not hold it up", got)
+	}
+}
+
+func TestWhatAnAnswerBringsWithIt(t *testing.T) {
+	later := came(NotNow)
+	later.Wait = 999999 * time.Hour
+	down := came(NotNow)
+	down.Cause = Down
+	for _, tc := range []struct {
+		name, why string
+		level     Level
+		e         Event
+		state     State
+		reason    Reason
+		wait      time.Duration
+		attempts  int
+	}{
+		{"yes", "a receipt settles", Lookup, came(Yes), Delivered, "", 0, 1},
+		{"no", "a person must look", Lookup, came(No), Held, ReasonRefused, 0, 1},
+		{"not now", "the schedule's first wait", Lookup, came(NotNow), RetryWait, "", 10 * time.Second, 1},
+		{"not now, for years", "a system's wish is clamped", Lookup, later, RetryWait, "", 6 * time.Hour, 1},
+		{"not now, system down", "an outage uses up no attempts", Lookup, down, RetryWait, "", 10 * time.Second, 0},
+		{"don't know, can be asked", "ask first, after the lag", Lookup, came(DontKnow), Unknown, "", 2 * time.Second, 1},
+		{"don't know, knows our key", "send the same again", Idempotent, came(DontKnow), RetryWait, "", 10 * time.Second, 1},
+		{"don't know, neither", "never send again by ourselves", Blind, came(DontKnow), Held, ReasonUnclear, 0, 1},
+		{"death during the attempt", "an attempt without a result is a don't know", Lookup, Lapsed{When{t0}, "S1-diarium", alive}, Unknown, "", 2 * time.Second, 1},
+		{"death during a blind attempt", "the same", Blind, Lapsed{When{t0}, "S1-diarium", alive}, Held, ReasonUnclear, 0, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, _ := play(t, sending(t, tc.level), tc.e)
+			d := c.Find("S1-diarium")
+			if d.State != tc.state || d.Reason != tc.reason || d.Attempts != tc.attempts {
+				t.Errorf("%s %s after %d attempts, want %s %s after %d: %s",
+					d.State, d.Reason, d.Attempts, tc.state, tc.reason, tc.attempts, tc.why)
+			}
+			if tc.wait != 0 && d.Due.Sub(t0) != tc.wait {
+				t.Errorf("due in %v, want %v: %s", d.Due.Sub(t0), tc.wait, tc.why)
+			}
+			if d.Lease.Boot != "" {
+				t.Error("still in somebody's hands")
+			}
+			if want := map[State]State{Held: Attention}[tc.state]; want != "" && c.Submissions[0].State != want {
+				t.Errorf("the form is %s, want %s", c.Submissions[0].State, want)
+			}
+		})
+	}
+}
+
+func TestAskingComesBeforeSendingAgain(t *testing.T) {
+	ask := func(c Case, at time.Time, f Finding) Case {
+		c, _ = play(t, c, Claimed{When{at}, "S1-diarium", alive},
+			Asked{When: When{at}, Key: "S1-diarium", Lease: alive, Finding: f, Receipt: Receipt{Number: "SBN 2026/1"}, Jitter: 0.5})
+		return c
+	}
+	doubt, _ := play(t, sending(t, Lookup), came(DontKnow))
+	at := t0.Add(time.Minute)
+	for _, tc := range []struct {
+		name     string
+		findings []Finding
+		state    State
+		reason   Reason
+	}{
+		{"found", []Finding{Found}, Delivered, ""},
+		{"not there, once", []Finding{NotThere}, Unknown, ""},
+		{"not there, twice", []Finding{NotThere, NotThere}, RetryWait, ""},
+		{"cannot tell", []Finding{CannotTell}, Held, ReasonUnclear},
+		{"the question fails", []Finding{Broken, Broken, Broken}, Unknown, ""},
+		{"not there, then there", []Finding{NotThere, Found}, Delivered, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := doubt
+			for i, f := range tc.findings {
+				c = ask(c, at.Add(time.Duration(i)*time.Hour), f)
+			}
+			if d := c.Find("S1-diarium"); d.State != tc.state || d.Reason != tc.reason {
+				t.Errorf("%s %s, want %s %s", d.State, d.Reason, tc.state, tc.reason)
+			}
+		})
+	}
+	t.Run("the question fails for more than a day", func(t *testing.T) {
+		c := ask(doubt, t0.Add(25*time.Hour), Broken)
+		if d := c.Find("S1-diarium"); d.State != Held || d.Reason != ReasonUnclear {
+			t.Errorf("%s %s, want HELD unclear", d.State, d.Reason)
+		}
+	})
+}
+
+func TestALateSuccessIsNeverDiscarded(t *testing.T) {
+	stale := came(Yes)
+	stale.Lease = Lease{Boot: "dead", Token: 1}
+	for _, before := range []Event{came(DontKnow), came(NotNow), came(No)} {
+		c, _ := play(t, sending(t, Lookup), before, stale)
+		if d := c.Find("S1-diarium"); d.State != Delivered {
+			t.Errorf("after %v: %s, want DELIVERED", before.(Answered).Answer, d.State)
+		}
+	}
+	settled, _ := play(t, sending(t, Lookup), came(Yes))
+	if _, _, err := Next(settled, stale); !errors.Is(err, ErrLost) {
+		t.Errorf("a second success: %v, want ErrLost", err)
+	}
+}
+
+func TestAStaleWorkerMovesNothing(t *testing.T) {
+	for _, e := range []Event{came(No), came(NotNow), came(DontKnow)} {
+		a := e.(Answered)
+		a.Lease.Token++
+		if _, _, err := Next(sending(t, Lookup), a); !errors.Is(err, ErrLost) {
+			t.Errorf("%s with a stale lease: %v, want ErrLost", a.Answer, err)
+		}
+	}
+}
+
+func TestOrderWithinACase(t *testing.T) {
+	c, _ := play(t, sending(t, Lookup),
+		Arrived{When{t0}, "S2", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, alive},
+		Planned{When{t0}, "S2", alive, "rev1", "k.diarium", nil, []Plan{
+			{Leg: "komplettering", System: "k.diarium", Operation: "document", Level: Lookup}}})
+	if got := c.Find("S2-komplettering").State; got != Blocked {
+		t.Fatalf("the completion is %s while the case is being made, want BLOCKED", got)
+	}
+	held, _ := play(t, c, came(No))
+	if got := held.Find("S2-komplettering").State; got != Blocked {
+		t.Errorf("the completion is %s although the case was refused, want BLOCKED", got)
+	}
+	c, _ = play(t, c, came(Yes))
+	if got := c.Find("S2-komplettering").State; got != Ready {
+		t.Errorf("the completion is %s when the case is made, want READY", got)
+	}
+}
+
+func TestADocumentThatDiffersIsNotSentAgain(t *testing.T) {
+	c, _ := play(t, sending(t, Idempotent), came(DontKnow),
+		Claimed{When{t0.Add(time.Hour)}, "S1-diarium", alive},
+		Started{When{t0.Add(time.Hour)}, "S1-diarium", alive, [32]byte{99}})
+	if d := c.Find("S1-diarium"); d.State != Held || d.Reason != ReasonHashMismatch {
+		t.Errorf("%s %s, want HELD hash-mismatch", d.State, d.Reason)
+	}
+}
+
+func TestContentThatKillsIsHeldAndARestartHoldsNobody(t *testing.T) {
+	again := func(waits bool) Case {
+		c, _ := play(t, Case{}, Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "", "", nil, Lease{}})
+		for range MaxCrashes {
+			c, _ = play(t, c, Claimed{When{t0}, "S1", alive})
+			if waits {
+				c, _ = play(t, c, Looking{When{t0}, "S1", alive})
+			}
+			c, _ = play(t, c, Lapsed{When{t0}, "S1", alive})
+		}
+		return c
+	}
+	if p := again(false).Submissions[0]; p.State != Held || p.Reason != ReasonCrashLoop {
+		t.Errorf("three deaths while it was decoded: %s %s", p.State, p.Reason)
+	}
+	if p := again(true).Submissions[0]; p.State != Accepted {
+		t.Errorf("three deaths while it waited for a register: %s, want ACCEPTED", p.State)
+	}
+}
+
+func TestTwentyAttemptsAreAboutSixDays(t *testing.T) {
+	var total time.Duration
+	for n := 1; n < MaxAttempts; n++ {
+		total += Backoff(n, 0.5)
+	}
+	if days := total.Hours() / 24; days < 5.5 || days > 6.5 {
+		t.Errorf("the schedule takes %.1f days", days)
+	}
+	c := sending(t, Idempotent)
+	at := t0
+	for range MaxAttempts {
+		d := c.Find("S1-diarium")
+		if d.State == RetryWait {
+			at = d.Due
+			c, _ = play(t, c, Claimed{When{at}, "S1-diarium", alive}, Started{When{at}, "S1-diarium", alive, [32]byte{1}})
+		}
+		c, _ = play(t, c, Answered{When: When{at}, Key: "S1-diarium", Lease: alive, Answer: NotNow, Jitter: 0.5})
+	}
+	if d := c.Find("S1-diarium"); d.State != Held || d.Reason != ReasonGaveUp {
+		t.Errorf("after %d attempts: %s %s", MaxAttempts, d.State, d.Reason)
+	}
+}
+
+func TestStepsDoNotGoBackwards(t *testing.T) {
+	report := func(s Step, correction bool) Reported {
+		return Reported{When{t0}, "S1-diarium", Report{System: "k.diarium", ID: string(s), Ref: "SBN 2026/1", Step: s, At: t0, Correction: correction}}
+	}
+	c, _ := play(t, sending(t, Lookup), came(Yes))
+	for _, tc := range []struct {
+		e    Reported
+		want Step
+		why  string
+	}{
+		{report(UnderHandlaggning, false), UnderHandlaggning, "forwards"},
+		{report(KompletteringBehov, false), KompletteringBehov, "30 to 35"},
+		{report(UnderHandlaggning, false), UnderHandlaggning, "35 to 30"},
+		{report(Beslutat, false), Beslutat, "forwards"},
+		{report(UnderHandlaggning, false), Beslutat, "late news"},
+		{report("", false), Beslutat, "a word without a Step"},
+		{report(UnderHandlaggning, true), UnderHandlaggning, "reopened"},
+	} {
+		if c, _ = play(t, c, tc.e); c.Step != tc.want {
+			t.Fatalf("%s: the citizen sees %s, want %s", tc.why, c.Step, tc.want)
+		}
+	}
+	if d := c.Find("S1-diarium"); d.State != Delivered {
+		t.Errorf("reports moved the delivery to %s", d.State)
+	}
+}
+
+func TestWithdrawOnlyBeforeAnythingWasSent(t *testing.T) {
+	c, fx := play(t, routed(t, Lookup), Withdraw{When{t0}, "S1"})
+	if c.Submissions[0].State != Withdrawn || c.Find("S1-diarium").State != Cancelled || c.Step != Atertaget || len(fx.Statuses) != 1 {
+		t.Errorf("withdrawn: %s, %s, %s", c.Submissions[0].State, c.Find("S1-diarium").State, c.Step)
+	}
+	if _, _, err := Next(sending(t, Lookup), Withdraw{When{t0}, "S1"}); !errors.Is(err, ErrConflict) {
+		t.Errorf("after an attempt: %v, want ErrConflict", err)
+	}
+}
+
+// Whatever happens in whatever order, these hold.
+func TestInvariants(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		c := Case{}
+		at := t0
+		keys := []Key{"S1", "S2", "S1-diarium", "S1-bygg", "S2-komplettering", "S1-tell-1", "S1-tell-2"}
+		for range rapid.IntRange(1, 60).Draw(r, "events") {
+			at = at.Add(time.Duration(rapid.IntRange(0, 20_000).Draw(r, "later")) * time.Second)
+			k := rapid.SampledFrom(keys).Draw(r, "key")
+			lease := Lease{Boot: rapid.SampledFrom([]string{"a", "b"}).Draw(r, "boot"), Token: int64(rapid.IntRange(1, 2).Draw(r, "token"))}
+			before := c.clone()
+			after, _, err := Next(c, anyEvent(r, c, k, lease, at))
+			if err != nil && !errors.Is(err, ErrLost) && !errors.Is(err, ErrConflict) {
+				r.Fatal(err)
+			}
+			c = after
+			check(r, before, c)
+		}
+	})
+}
+
+func anyEvent(r *rapid.T, c Case, k Key, l Lease, at time.Time) Event {
+	w := When{at}
+	if c.ID == "" {
+		return Arrived{w, "S1", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, l}
+	}
+	answers := []Answer{Yes, No, NotNow, DontKnow}
+	findings := []Finding{Found, NotThere, CannotTell, Broken}
+	levels := []Level{Blind, Lookup, Idempotent}
+	level := rapid.SampledFrom(levels).Draw(r, "level")
+	switch rapid.IntRange(0, 10).Draw(r, "event") {
+	case 0:
+		if c.Find("S2") == nil {
+			return Arrived{w, "S2", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, l}
+		}
+		return Looking{w, k, l}
+	case 1:
+		return Postponed{w, k, l, at.Add(time.Minute), ""}
+	case 2:
+		if k == "S1" {
+			return Planned{w, k, l, "r", "k.diarium", nil, []Plan{
+				{Leg: "diarium", System: "k.diarium", Level: level, Step: Registrerat},
+				{Leg: "bygg", System: "k.bygg", Level: level, After: "diarium"}}}
+		}
+		return Planned{w, "S2", l, "r", "k.diarium", nil, []Plan{{Leg: "komplettering", System: "k.diarium", Level: level}}}
+	case 3:
+		return Stopped{w, k, l, ReasonRule, ""}
+	case 4:
+		return Started{w, k, l, [32]byte{1}}
+	case 5, 6:
+		return Answered{When: w, Key: k, Lease: l, Answer: rapid.SampledFrom(answers).Draw(r, "answer"), Receipt: Receipt{Number: "n"}}
+	case 7:
+		return Asked{When: w, Key: k, Lease: l, Finding: rapid.SampledFrom(findings).Draw(r, "finding"), Receipt: Receipt{Number: "n"}}
+	case 8:
+		return Lapsed{w, k, l}
+	case 9:
+		return Reported{w, k, Report{Ref: "n", Key: k, Step: rapid.SampledFrom([]Step{Registrerat, UnderHandlaggning, Beslutat, ""}).Draw(r, "step"), At: at}}
+	}
+	return Claimed{w, k, l}
+}
+
+func check(r *rapid.T, before, after Case) {
+	under := map[SystemID]int{}
+	for _, p := range append(append([]Progress(nil), after.Submissions...), after.Deliveries...) {
+		if (p.State == Held) != (p.Reason != "") {
+			r.Fatalf("%s is %s with reason %q", p.Key, p.State, p.Reason)
+		}
+		if p.Kind == DocumentKind && (p.State == Sending || p.State == Reconciling) {
+			under[p.System]++
+		}
+		if was := before.Find(p.Key); was != nil {
+			if was.Settled() && p.State != was.State && p.State != Confirmed {
+				r.Fatalf("%s left %s for %s", p.Key, was.State, p.State)
+			}
+			if was.Ended() && p.State != was.State {
+				r.Fatalf("%s left %s for %s", p.Key, was.State, p.State)
+			}
+		}
+		if p.Kind == DocumentKind && p.State == Delivered && p.Receipt == nil {
+			r.Fatalf("%s is delivered without a receipt", p.Key)
+		}
+	}
+	for s, n := range under {
+		if n > 1 {
+			r.Fatalf("%d deliveries of one case are under way to %s", n, s)
+		}
+	}
+	for _, s := range after.Submissions {
+		if s.State == Completed {
+			for _, d := range after.Deliveries {
+				if d.Submission == s.Submission && d.Kind == DocumentKind && !d.Settled() {
+					r.Fatalf("%s is completed with %s in %s", s.Key, d.Key, d.State)
+				}
+			}
+		}
+	}
+	if after.Step.Rank() < before.Step.Rank() && !(before.Step == KompletteringBehov && after.Step == UnderHandlaggning) {
+		r.Fatalf("the citizen saw %s after %s", after.Step, before.Step)
+	}
+}

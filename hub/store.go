@@ -1,0 +1,231 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// A Store remembers. Every method is atomic, and durable when it returns. Every
+// read names its Viewer; what the Viewer may not see is ErrNotFound, as if it were
+// not there. Errors never carry content.
+type Store interface {
+	// Intake opens a place for the files of a form that is on its way in.
+	Intake(ctx context.Context) (Intake, error)
+	// Receive makes a submission durable (S1): content, files, case row, status line
+	// and idempotency record together. The Store gives it its ID, Case and Received.
+	// What was received before is given again, Replayed. It gives ErrKeyReused when
+	// the key or the source's reference was used for other content, ErrStorage when
+	// there is no room.
+	Receive(ctx context.Context, a Arrival) (Received, error)
+
+	// Apply runs Next on a case and writes what differs. It gives what Next gives.
+	Apply(ctx context.Context, c CaseID, e Event) (Case, Effects, error)
+	// Settle is Apply for a worker that has more to store with its event: what
+	// registers said (sealed), files that were fetched.
+	Settle(ctx context.Context, c CaseID, e Event, facts Facts) (Case, Effects, error)
+	// ClaimSubmissions takes up to n submissions in hand that are due.
+	ClaimSubmissions(ctx context.Context, l Lease, now time.Time, n int) ([]Claim, error)
+	// ClaimDeliveries takes up to n deliveries to a system in hand that are due.
+	ClaimDeliveries(ctx context.Context, s SystemID, l Lease, now time.Time, n int) ([]Claim, error)
+	// Recover takes out of dead hands: leases of processes that are no more, and
+	// leases that ran out. It gives how many rows it moved.
+	Recover(ctx context.Context, boot string, now time.Time) (int, error)
+	// Report stores what a system tells, once for each of its IDs, and moves the
+	// cases on. Reports about what is not known yet are kept and matched later. The
+	// cursor is stored with them.
+	Report(ctx context.Context, s SystemID, rs []Report, next Cursor, now time.Time) ([]Effects, error)
+	// Cursor gives where a system's Tracker is to go on from.
+	Cursor(ctx context.Context, s SystemID) (Cursor, error)
+
+	// Fetched seals the bytes of a referred file, beside the submission.
+	Fetched(ctx context.Context, id ID, attachment int, fill func(io.Writer) error) (Blob, error)
+	// Open gives a file's bytes, verified against their hash as they are read.
+	Open(ctx context.Context, v Viewer, id ID, b Blob) (io.ReadCloser, error)
+
+	// SaveBundle stores a configuration under its revision and makes it active.
+	SaveBundle(ctx context.Context, revision string, archive []byte, now time.Time) error
+	// Bundle gives a stored configuration; "" names the active one.
+	Bundle(ctx context.Context, revision string) (archive []byte, err error)
+
+	// Submission gives a submission's content.
+	Submission(ctx context.Context, v Viewer, id ID) (Submission, error)
+	// Facts gives what is stored beside it.
+	Facts(ctx context.Context, v Viewer, id ID) (Facts, error)
+	// Case gives how a case stands.
+	Case(ctx context.Context, v Viewer, id CaseID) (Case, error)
+	// CaseOf gives how the case of a submission stands.
+	CaseOf(ctx context.Context, v Viewer, id ID) (Case, error)
+	// Statuses gives the lines of the feed after seq, in its order: of one case, or
+	// of all that the Viewer may see when c is "".
+	Statuses(ctx context.Context, v Viewer, c CaseID, after uint64, limit int) ([]Status, error)
+	// List gives submissions with their deliveries, newest last, after a cursor.
+	List(ctx context.Context, v Viewer, f Filter) ([]Line, error)
+	// Attempts gives a delivery's attempts, oldest first.
+	Attempts(ctx context.Context, v Viewer, k Key) ([]Attempt, error)
+	// Counts gives the numbers that the metrics are made of.
+	Counts(ctx context.Context, now time.Time) (Counts, error)
+	// Durability names how accepted forms are kept: "sqlite-full", or "degraded" when
+	// 202 is not to be given.
+	Durability(ctx context.Context) string
+	Close() error
+}
+
+// ErrKeyReused says that an idempotency key, or a source's own reference, has been
+// used before for other content.
+var ErrKeyReused = errors.New("used before for other content")
+
+// ErrStorage says that there is no room for more.
+var ErrStorage = errors.New("no room for more")
+
+// ErrTooLarge says that a file is larger than a file may be.
+var ErrTooLarge = errors.New("larger than a file may be")
+
+// An Intake holds the files of a form that is on its way in. What was not received
+// when it is closed is gone.
+type Intake interface {
+	Blobs
+	Close() error
+}
+
+// An Arrival is a form that is to be received.
+type Arrival struct {
+	Submission  Submission // without ID, Case, Received, Inkommen
+	Own         bool       // the platform's word on when it was submitted counts
+	Client      string     // who posted it
+	Key         string     // the client's idempotency key, "" for none
+	Fingerprint [32]byte   // of the content
+	Intake      Intake     // where its files went
+	Now         time.Time  // our durable accept
+	Voice       SystemID
+	Teller      SystemID
+	Expect      func(inkommen time.Time) map[Step]time.Time // nil for none
+	Lease       Lease                                       // of the process that goes on with it at once
+}
+
+// Received is what became of an Arrival.
+type Received struct {
+	Submission Submission
+	Case       Case
+	Replayed   bool
+	Effects    Effects
+}
+
+// A Claim is a row that was taken in hand: the case as it then stood, and the key
+// of the row.
+type Claim struct {
+	Case Case
+	Key  Key
+}
+
+// Facts are what is found out about a submission after it was received.
+type Facts struct {
+	Answers []RegisterAnswer
+	Fetched map[int]Blob // by the attachment's place
+}
+
+// An Attempt is one try to deliver, or to ask.
+type Attempt struct {
+	N       int
+	Boot    string
+	Started time.Time
+	Ended   time.Time // zero: it never came to an end
+	Answer  Answer    // "" while it has none
+	Note    string
+}
+
+// A Filter chooses what List gives.
+type Filter struct {
+	State  State  // of the submission or of any of its deliveries; "" for all
+	Reason Reason // "" for all
+	After  ID     // give what arrived after this one
+	Limit  int    // at most; 0 means 100
+}
+
+// A Line is a submission in a list.
+type Line struct {
+	Case       Case
+	Submission Progress
+	Received   time.Time
+	Deliveries []Progress // the submission's own
+}
+
+// Counts are read from the rows, so that they are right after any restart.
+type Counts struct {
+	Accepted    map[Municipality]int64
+	States      map[State]int64            // of submissions
+	Held        map[Reason]int64           // submissions and deliveries that rest with a person
+	Waiting     map[SystemID]int64         // deliveries that are due or will be
+	OldestReady map[SystemID]time.Duration // how long the oldest one has been ready
+	DiskFree    int64                      // bytes
+	Unnumbered  int64                      // feed rows that no reader sees yet
+}
+
+// A Viewer says who is asking. There is no default.
+type Viewer struct {
+	kind           viewerKind
+	municipalities []Municipality
+	services       []string
+	person         PersonID
+	actor          string
+}
+
+type viewerKind uint8
+
+const (
+	nobody viewerKind = iota
+	theHub
+	aHandler
+	aClient
+	aCitizen
+)
+
+// AsHub views as the hub itself, which must read everything to do its work.
+func AsHub() Viewer { return Viewer{kind: theHub, actor: "hub"} }
+
+// AsHandler views as a person at one municipality, who sees that one's cases.
+func AsHandler(m Municipality, actor string) Viewer {
+	return Viewer{kind: aHandler, municipalities: []Municipality{m}, actor: actor}
+}
+
+// AsClient views as a platform or a system that calls, which sees what its
+// credential names: municipalities, and services ("*" for all).
+func AsClient(name string, ms []Municipality, services []string) Viewer {
+	return Viewer{kind: aClient, municipalities: ms, services: services, actor: name}
+}
+
+// AsCitizen views as a person, who sees all of her own cases in every municipality.
+func AsCitizen(p PersonID) Viewer { return Viewer{kind: aCitizen, person: p, actor: "citizen"} }
+
+// Actor names who is asking, for the audit log.
+func (v Viewer) Actor() string { return v.actor }
+
+// Citizen gives the person that a citizen is; ok is false for any other Viewer.
+func (v Viewer) Citizen() (p PersonID, ok bool) { return v.person, v.kind == aCitizen }
+
+// Sees reports whether v may see a case of a municipality and service, when v is
+// not a citizen: whose cases are hers only the Store can tell.
+func (v Viewer) Sees(m Municipality, service string) bool {
+	if v.kind == theHub {
+		return true
+	}
+	if v.kind != aHandler && v.kind != aClient || !among(m, v.municipalities) {
+		return false
+	}
+	return v.kind == aHandler || among("*", v.services) || among(service, v.services)
+}
+
+// Municipalities gives those that v is confined to; all is true for the hub.
+func (v Viewer) Municipalities() (ms []Municipality, all bool) {
+	return v.municipalities, v.kind == theHub
+}
+
+func among[T comparable](x T, xs []T) bool {
+	for _, y := range xs {
+		if x == y {
+			return true
+		}
+	}
+	return false
+}
