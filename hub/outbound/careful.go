@@ -1,0 +1,88 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+)
+
+// errNotSent says that nothing of a request left us.
+var errNotSent = errors.New("nothing was sent: no connection")
+
+// errNoAnswer says that a request left us and no whole answer came back.
+var errNoAnswer = errors.New("sent, but no answer came")
+
+// careful tells apart what certainly did not leave from what may have arrived, and
+// takes addresses out of the errors.
+type careful struct {
+	door *Door
+	next http.RoundTripper
+}
+
+// RoundTrip gives hub.Unavailable when nothing was written, and a plain error, a
+// *don't know*, when anything was.
+func (c *careful) RoundTrip(req *http.Request) (*http.Response, error) {
+	port := req.URL.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[req.URL.Scheme]
+	}
+	if !c.door.granted(req.URL.Scheme, req.URL.Hostname(), port) {
+		return nil, hub.Unavailable(ErrEgress, hub.AddressChanged)
+	}
+	var wrote atomic.Bool
+	trace := &httptrace.ClientTrace{WroteHeaderField: func(string, []string) { wrote.Store(true) }}
+	ctx, cancel := context.WithCancel(httptrace.WithClientTrace(req.Context(), trace))
+	resp, err := c.next.RoundTrip(req.WithContext(ctx))
+	switch {
+	case err == nil:
+		resp.Body = newBody(resp.Body, cancel)
+		return resp, nil
+	case errors.Is(err, ErrEgress):
+		err = hub.Unavailable(ErrEgress, hub.AddressChanged)
+	case !wrote.Load():
+		err = hub.Unavailable(errNotSent, hub.Down)
+	default:
+		err = errNoAnswer
+	}
+	cancel()
+	return nil, err
+}
+
+// A body is cut when it comes slower than leastRate for longer than bodyTimeout: a
+// trickle holds nobody, and a large file has the time that it needs.
+type body struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+	timer  *time.Timer
+	credit int64 // bytes that have come since the timer was set
+}
+
+func newBody(rc io.ReadCloser, cancel context.CancelFunc) *body {
+	return &body{ReadCloser: rc, cancel: cancel, timer: time.AfterFunc(bodyTimeout, cancel)}
+}
+
+// earns is how much must come for the time to be given once more.
+const earns = int64(leastRate * bodyTimeout / time.Second)
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.credit += int64(n); b.credit >= earns {
+		b.credit = 0
+		b.timer.Reset(bodyTimeout)
+	}
+	return n, err
+}
+
+// Close lets the connection go.
+func (b *body) Close() error {
+	b.timer.Stop()
+	err := b.ReadCloser.Close()
+	b.cancel()
+	return err
+}
