@@ -71,6 +71,9 @@ func fieldsOf(t reflect.Type, prefix string) []Field {
 }
 
 func typeName(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	switch t {
 	case reflect.TypeFor[Secret]():
 		return "secret"
@@ -92,6 +95,10 @@ func typeName(t reflect.Type) string {
 
 // Env lends a connector what it may use. It owns none of it, and all of it goes
 // through the one door out.
+//
+// What the clients' transport gives as an error is an answer already: Unavailable
+// when nothing was sent, a *don't know* when anything was. A connector hands it on
+// wrapped, or as it is, and never judges by what lies inside.
 type Env struct {
 	ID    SystemID
 	HTTP  *http.Client // for deliveries: one try, no redirects, no retries of its own

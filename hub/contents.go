@@ -20,6 +20,7 @@ type contents struct {
 	Parties     []plainParty      `json:",omitempty"`
 	Answers     any               `json:",omitempty"`
 	Attachments []plainAttachment `json:",omitempty"`
+	Original    string            `json:",omitempty"` // media type
 }
 
 type (
@@ -39,7 +40,9 @@ type plainParty struct {
 
 // RevealContents gives the personal part of a submission as bytes, for sealing.
 func (s Submission) RevealContents() ([]byte, error) {
-	c := contents{Format: contentsFormat, Source: plainRef(s.Source), Answers: s.Answers.Reveal()}
+	c := contents{
+		Format: contentsFormat, Source: plainRef(s.Source), Answers: s.Answers.Reveal(), Original: s.OriginalType,
+	}
 	for _, p := range s.Parties {
 		c.Parties = append(c.Parties, plainParty{
 			p.Role, p.ID.Reveal(), p.Org.Reveal(), p.Given, p.Family, p.Birth, p.Follows,
@@ -63,7 +66,7 @@ func (s *Submission) RestoreContents(b []byte) error {
 	if err := dec.Decode(&c); err != nil || c.Format != contentsFormat {
 		return ErrContents
 	}
-	s.Source = Ref(c.Source)
+	s.Source, s.OriginalType = Ref(c.Source), c.Original
 	s.Answers = NewAnswers(c.Answers)
 	s.Parties, s.Attachments = nil, nil
 	for _, p := range c.Parties {

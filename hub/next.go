@@ -453,7 +453,7 @@ func (t *transition) doubt(p *Progress, jitter float64) {
 
 func (t *transition) asked(e Asked) error {
 	p := t.c.Find(e.Key)
-	if p != nil && e.Finding == Found && !p.Settled() {
+	if p != nil && p.Kind != FormKind && e.Finding == Found && !p.Settled() {
 		t.deliver(p, e.Receipt)
 		return nil
 	}
@@ -541,11 +541,12 @@ func (t *transition) deliver(p *Progress, r Receipt) {
 // unsure of, and, when it is the case's voice, a Step.
 func (t *transition) reported(e Reported) error {
 	p := t.c.Find(e.Key)
-	if p == nil {
+	if p == nil || p.Kind == FormKind {
 		return ErrLost
 	}
 	if !p.Settled() && e.Report.Key == p.Key && e.Report.Ref != "" {
 		t.deliver(p, Receipt{Number: e.Report.Ref, At: e.Report.At})
+		p = t.c.Find(e.Key) // telling of it may have moved the rows
 	}
 	if p.State == Delivered && e.Report.Step == Registrerat {
 		t.move(p, Confirmed, time.Time{})
@@ -613,15 +614,19 @@ func (t *transition) derive() {
 	}
 }
 
-// clear reports whether nothing unsettled stands before delivery i: an earlier
-// one of the case to the same system, or the leg that it waits for.
+// clear reports whether nothing unsettled stands before delivery i: an earlier form
+// of the case that is not planned yet, an earlier delivery to the same system, or the
+// leg that it waits for.
 func (t *transition) clear(i int) bool {
 	d := t.c.Deliveries[i]
+	if d.Kind == DocumentKind && t.formsBefore(d.Submission) {
+		return false
+	}
 	for j, other := range t.c.Deliveries {
 		if j == i || other.Settled() || other.Kind != d.Kind {
 			continue
 		}
-		if j < i && other.System == d.System {
+		if other.System == d.System && t.precedes(j, i) {
 			return false
 		}
 		if d.After != "" && other.Leg == d.After && other.Submission == d.Submission {
@@ -629,6 +634,39 @@ func (t *transition) clear(i int) bool {
 		}
 	}
 	return true
+}
+
+// formsBefore reports whether an earlier form of the case may still bring deliveries.
+func (t *transition) formsBefore(id ID) bool {
+	for _, s := range t.c.Submissions {
+		if s.Submission == id {
+			return false
+		}
+		switch s.State {
+		case Accepted, Enriching, EnrichWait, Held:
+			return true
+		}
+	}
+	return false
+}
+
+// precedes reports whether delivery j goes before delivery i: by when their forms
+// arrived, and not by which of them was planned first.
+func (t *transition) precedes(j, i int) bool {
+	a, b := t.arrival(t.c.Deliveries[j].Submission), t.arrival(t.c.Deliveries[i].Submission)
+	if a != b && t.c.Deliveries[i].Kind == DocumentKind {
+		return a < b
+	}
+	return j < i
+}
+
+func (t *transition) arrival(id ID) int {
+	for i, s := range t.c.Submissions {
+		if s.Submission == id {
+			return i
+		}
+	}
+	return -1
 }
 
 // sum derives a routed submission's state from its deliveries (S9 to S11).

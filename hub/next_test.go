@@ -170,6 +170,17 @@ func TestALateSuccessIsNeverDiscarded(t *testing.T) {
 	}
 }
 
+// A report may name our Key before our own receipt has come.
+func TestAReportIsEvidence(t *testing.T) {
+	c, _ := play(t, sending(t, Lookup), came(DontKnow), Reported{When{t0}, "S1-diarium", Report{
+		System: "k.diarium", ID: "1", Key: "S1-diarium", Ref: "SBN 2026/1", Step: Registrerat, At: t0,
+	}})
+	d := c.Find("S1-diarium")
+	if d.State != Confirmed || d.Receipt == nil || d.Receipt.Number != "SBN 2026/1" || c.Step != Registrerat {
+		t.Errorf("%s with %v, the citizen sees %s; want CONFIRMED and registrerat", d.State, d.Receipt, c.Step)
+	}
+}
+
 func TestAStaleWorkerMovesNothing(t *testing.T) {
 	for _, e := range []Event{came(No), came(NotNow), came(DontKnow)} {
 		a := e.(Answered)
@@ -195,6 +206,33 @@ func TestOrderWithinACase(t *testing.T) {
 	c, _ = play(t, c, came(Yes))
 	if got := c.Find("S2-komplettering").State; got != Ready {
 		t.Errorf("the completion is %s when the case is made, want READY", got)
+	}
+}
+
+// The completion's facts may be there before those of the form that makes the case.
+func TestOrderIsThatOfArrival(t *testing.T) {
+	arrived := func(id ID) Arrived {
+		return Arrived{When{t0}, id, "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, alive}
+	}
+	completion := Planned{When{t0}, "S2", alive, "rev1", "k.diarium", nil, []Plan{
+		{Leg: "komplettering", System: "k.diarium", Operation: "document", Level: Lookup}}}
+	first := Planned{When{t0}, "S1", alive, "rev1", "k.diarium", nil, []Plan{
+		{Leg: "diarium", System: "k.diarium", Operation: "case", Level: Lookup, Step: Registrerat}}}
+	c, _ := play(t, Case{}, arrived("S1"), arrived("S2"), completion)
+	if got := c.Find("S2-komplettering").State; got != Blocked {
+		t.Fatalf("the completion is %s before the first form is planned, want BLOCKED", got)
+	}
+	c, _ = play(t, c, first)
+	if a, b := c.Find("S1-diarium").State, c.Find("S2-komplettering").State; a != Ready || b != Blocked {
+		t.Errorf("the case is %s and its completion %s, want READY and BLOCKED", a, b)
+	}
+	held, _ := play(t, c, Claimed{When{t0}, "S1-diarium", alive}, Started{When{t0}, "S1-diarium", alive, [32]byte{1}}, came(Yes))
+	if got := held.Find("S2-komplettering").State; got != Ready {
+		t.Errorf("the completion is %s when the case is made, want READY", got)
+	}
+	withdrawn, _ := play(t, c, Withdraw{When{t0}, "S1"})
+	if got := withdrawn.Find("S2-komplettering").State; got != Ready {
+		t.Errorf("the completion is %s when the first form is withdrawn, want READY", got)
 	}
 }
 

@@ -99,10 +99,11 @@ const (
 // Protected reports whether the person must be handled as protected.
 func (p Protection) Protected() bool { return p != NotProtected }
 
-// Strictest gives the stronger of two registers' words: no later source lowers a
-// mark, and what one register knows another's silence does not undo.
+// Strictest gives the stronger of two words about one person: a mark before an
+// unknown, and an unknown before the word that there is none.
 func (p Protection) Strictest(q Protection) Protection {
-	if p == ProtectionUnknown || (q != ProtectionUnknown && q > p) {
+	rank := map[Protection]int{NotProtected: 0, ProtectionUnknown: 1, Marked: 2, ProtectedRegistration: 3}
+	if rank[q] > rank[p] {
 		return q
 	}
 	return p

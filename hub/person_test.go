@@ -151,10 +151,10 @@ func TestProtectionFailsClosed(t *testing.T) {
 		t.Error("unknown must count as protected, and no mark must not")
 	}
 	for _, tc := range []struct{ a, b, want Protection }{
-		{NotProtected, Marked, Marked}, {Marked, NotProtected, Marked}, {ProtectedRegistration, Marked, ProtectedRegistration},
-		{ProtectionUnknown, NotProtected, NotProtected}, {Marked, ProtectionUnknown, Marked},
+		{NotProtected, Marked, Marked}, {ProtectedRegistration, Marked, ProtectedRegistration},
+		{ProtectionUnknown, NotProtected, ProtectionUnknown}, {Marked, ProtectionUnknown, Marked},
 	} {
-		if got := tc.a.Strictest(tc.b); got != tc.want {
+		if got, turned := tc.a.Strictest(tc.b), tc.b.Strictest(tc.a); got != tc.want || turned != tc.want {
 			t.Errorf("strictest of %d and %d is %d, want %d", tc.a, tc.b, got, tc.want)
 		}
 	}

@@ -38,7 +38,8 @@ type Submission struct {
 	Parties      []Party      // none = anonymous
 	Answers      Answers
 	Attachments  []Attachment
-	Original     Blob // the bytes as they came
+	Original     Blob   // the bytes as they came
+	OriginalType string // their media type
 }
 
 // InkommenAt decides when a submission came in: when the platform says that it

@@ -2,10 +2,12 @@ package outbound
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +19,18 @@ var errNotSent = errors.New("nothing was sent: no connection")
 
 // errNoAnswer says that a request left us and no whole answer came back.
 var errNoAnswer = errors.New("sent, but no answer came")
+
+// errUntrusted says that one of the two ends did not accept the other's certificate.
+var errUntrusted = errors.New("nothing was sent: a certificate was not accepted")
+
+// untrusted reports whether TLS failed on a certificate: theirs here, or ours there.
+// With TLS 1.3 the other end's refusal may come after we have begun to write, and
+// even then nothing was read of it.
+func untrusted(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var alert tls.AlertError
+	return errors.As(err, &verification) || errors.As(err, &alert) || strings.Contains(err.Error(), "remote error: tls:")
+}
 
 // careful tells apart what certainly did not leave from what may have arrived, and
 // takes addresses out of the errors.
@@ -45,6 +59,8 @@ func (c *careful) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	case errors.Is(err, ErrEgress):
 		err = hub.Unavailable(ErrEgress, hub.AddressChanged)
+	case untrusted(err):
+		err = hub.Unavailable(errUntrusted, hub.Credentials)
 	case !wrote.Load():
 		err = hub.Unavailable(errNotSent, hub.Down)
 	default:
