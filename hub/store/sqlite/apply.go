@@ -1,0 +1,336 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+)
+
+// Apply runs hub.Next on a case and writes what differs.
+func (s *Store) Apply(ctx context.Context, id hub.CaseID, e hub.Event) (hub.Case, hub.Effects, error) {
+	return s.apply(ctx, id, e, func(*batch) error { return nil })
+}
+
+// apply has also write what else belongs to the event, once it was not refused.
+func (s *Store) apply(ctx context.Context, id hub.CaseID, e hub.Event, also func(*batch) error) (hub.Case, hub.Effects, error) {
+	var after hub.Case
+	var fx hub.Effects
+	err := s.commit(ctx, func(b *batch) (err error) {
+		if after, fx, err = b.apply(id, e); err != nil {
+			return err
+		}
+		return also(b)
+	})
+	if err != nil {
+		return own(after), hub.Effects{}, fmt.Errorf("apply to case %s: %w", id, err)
+	}
+	return own(after), fx, nil
+}
+
+// own gives a caller a case that shares no rows with the committer's.
+func own(c hub.Case) hub.Case {
+	c.Submissions, c.Deliveries = slices.Clone(c.Submissions), slices.Clone(c.Deliveries)
+	return c
+}
+
+// apply moves a case on by one event, and by the reports that had come too early for it.
+func (b *batch) apply(id hub.CaseID, e hub.Event) (hub.Case, hub.Effects, error) {
+	before, err := b.load(id)
+	if err != nil {
+		return hub.Case{}, hub.Effects{}, err
+	}
+	after, fx, err := hub.Next(before, e)
+	if err != nil {
+		return before, hub.Effects{}, err
+	}
+	if err := b.write(before, after, &fx); err != nil {
+		return before, hub.Effects{}, err
+	}
+	if err := b.writeAttempt(before, after, e); err != nil {
+		return before, hub.Effects{}, err
+	}
+	after, err = b.hearEarlyReports(before, after, &fx)
+	return after, fx, err
+}
+
+// load gives a case as this transaction has it.
+func (b *batch) load(id hub.CaseID) (hub.Case, error) {
+	if c, ok := b.cases[id]; ok {
+		return c, nil
+	}
+	if c, ok := b.committer.cases.get(id); ok {
+		return c, nil
+	}
+	c, err := loadCase(b, id)
+	if err == nil {
+		b.cases[id] = c
+	}
+	return c, err
+}
+
+// write makes the database hold after where it held before, with what comes with it. Of
+// a new case insert has written the head already.
+func (b *batch) write(before, after hub.Case, fx *hub.Effects) error {
+	if before.ID != "" && headDiffers(before, after) {
+		if err := b.putCase(after, nil); err != nil {
+			return fmt.Errorf("write case %s: %w", after.ID, err)
+		}
+	}
+	if err := b.writeRows(before, after); err != nil {
+		return fmt.Errorf("write case %s: %w", after.ID, err)
+	}
+	if err := b.writeEffects(after, fx); err != nil {
+		return fmt.Errorf("write case %s: %w", after.ID, err)
+	}
+	b.cases[after.ID] = after
+	return nil
+}
+
+// headDiffers compares all of a case that may change, apart from its rows. What it
+// promises is set once.
+func headDiffers(before, after hub.Case) bool {
+	return before.Step != after.Step || !before.StepAt.Equal(after.StepAt) || before.Ref != after.Ref ||
+		before.Voice != after.Voice || (before.Expect == nil) != (after.Expect == nil)
+}
+
+// writeRows writes the rows that differ and the new ones, which follow the old.
+func (b *batch) writeRows(before, after hub.Case) error {
+	places := len(before.Submissions) + len(before.Deliveries)
+	write := func(old, now []hub.Progress) error {
+		for i, p := range now {
+			was := hub.Progress{}
+			if i < len(old) {
+				was = old[i]
+			} else {
+				places++
+			}
+			if p == was {
+				continue
+			}
+			if err := b.putProgress(after, places, p); err != nil {
+				return err
+			}
+			b.count(was, p)
+		}
+		return nil
+	}
+	if err := write(before.Submissions, after.Submissions); err != nil {
+		return err
+	}
+	return write(before.Deliveries, after.Deliveries)
+}
+
+// writeEffects numbers the case's new lines of the feed and of the audit log.
+func (b *batch) writeEffects(c hub.Case, fx *hub.Effects) error {
+	for i := range fx.Statuses {
+		b.feed++
+		st := &fx.Statuses[i]
+		st.Seq = uint64(b.feed)
+		err := b.exec(`INSERT INTO feed (seq, case_id, municipality, service, submission, step, at, expect, ref, ball)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, int64(st.Seq), st.Case, st.Owner, c.Service, st.Submission,
+			st.Step, nanos(st.At), nanos(st.Expect), st.Ref, st.Ball)
+		if err != nil {
+			return err
+		}
+	}
+	for _, act := range fx.Acts {
+		b.audit++
+		err := b.exec(`INSERT INTO audit (seq, at, municipality, case_id, key, what, note) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			b.audit, nanos(b.s.o.Clock()), c.Municipality, c.ID, act.Key, act.What, act.Note)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeAttempt keeps the evidence of tries to deliver and of questions. An attempt that
+// was begun and is never ended means that the process died during it.
+func (b *batch) writeAttempt(before, after hub.Case, e hub.Event) error {
+	switch e := e.(type) {
+	case hub.Started:
+		if p := after.Find(e.Key); p == nil || p.State != hub.Sending {
+			return nil // held instead: nothing is sent
+		}
+		return b.addAttempt(e.Key, e.Lease, hub.Attempt{Started: e.At})
+	case hub.Answered:
+		return b.exec("UPDATE attempts SET ended = ?, answer = ?, note = ? WHERE key = ? AND boot = ? AND token = ?",
+			nanos(e.At), e.Answer, e.Note, e.Key, e.Lease.Boot, e.Lease.Token)
+	case hub.Asked:
+		asked := hub.Attempt{Started: e.At, Ended: e.At, Answer: answerOf(e.Finding), Note: askedNote(e)}
+		if p := before.Find(e.Key); p != nil && p.State == hub.Reconciling && !p.Since.After(e.At) {
+			asked.Started = p.Since
+		}
+		return b.addAttempt(e.Key, e.Lease, asked)
+	}
+	return nil
+}
+
+func (b *batch) addAttempt(k hub.Key, l hub.Lease, a hub.Attempt) error {
+	return b.exec(`INSERT INTO attempts (key, n, boot, token, started, ended, answer, note)
+		SELECT ?, coalesce(max(n), 0) + 1, ?, ?, ?, ?, ?, ? FROM attempts WHERE key = ?`,
+		k, l.Boot, l.Token, nanos(a.Started), nanos(a.Ended), a.Answer, a.Note, k)
+}
+
+// answerOf says what a Finding is as an answer: what is not there was certainly not taken.
+func answerOf(f hub.Finding) hub.Answer {
+	switch f {
+	case hub.Found:
+		return hub.Yes
+	case hub.NotThere:
+		return hub.NotNow
+	}
+	return hub.DontKnow
+}
+
+func askedNote(e hub.Asked) string {
+	if e.Note == "" {
+		return "asked: " + string(e.Finding)
+	}
+	return "asked: " + string(e.Finding) + ": " + e.Note
+}
+
+// Report stores what a system tells, once for each of its IDs, and moves the cases on.
+// An empty cursor, as of what is told without having been asked for, leaves the stored one.
+func (s *Store) Report(ctx context.Context, system hub.SystemID, rs []hub.Report, next hub.Cursor, now time.Time) ([]hub.Effects, error) {
+	var fxs []hub.Effects
+	err := s.commit(ctx, func(b *batch) error {
+		fxs = nil
+		for _, r := range rs {
+			r.System = system
+			fx, err := b.hear(r, now)
+			if err != nil {
+				return err
+			}
+			if len(fx.Statuses)+len(fx.Acts)+len(fx.Wake) > 0 {
+				fxs = append(fxs, fx)
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		return b.exec(`INSERT INTO cursors (system, cursor, saved) VALUES (?, ?, ?)
+			ON CONFLICT (system) DO UPDATE SET cursor = excluded.cursor, saved = excluded.saved`, system, next, nanos(now))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store reports of %s: %w", system, err)
+	}
+	return fxs, nil
+}
+
+// hear takes one report, unless it has been heard.
+func (b *batch) hear(r hub.Report, now time.Time) (hub.Effects, error) {
+	var heard int
+	found, err := one(b, "SELECT 1 FROM reports WHERE system = ? AND id = ?", []any{r.System, r.ID}, &heard)
+	if err != nil || found {
+		return hub.Effects{}, err
+	}
+	id, key, err := b.subject(r)
+	if err != nil {
+		return hub.Effects{}, err
+	}
+	err = b.exec(`INSERT INTO reports (system, id, ref, key, step, at, correction, heard, case_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.System, r.ID, r.Ref, r.Key, r.Step, nanos(r.At), r.Correction, nanos(now), orNull(string(id)))
+	if err != nil || id == "" {
+		return hub.Effects{}, err
+	}
+	_, fx, err := b.apply(id, hub.Reported{When: hub.When{At: now}, Key: key, Report: r})
+	if errors.Is(err, hub.ErrLost) {
+		return hub.Effects{}, nil
+	}
+	return fx, err
+}
+
+// subject finds the delivery that a report is about: one of that system, by our Key, else
+// by what the system called it in its receipt, where the first that it called so is meant.
+func (b *batch) subject(r hub.Report) (id hub.CaseID, key hub.Key, err error) {
+	if r.Key != "" {
+		found, err := one(b, "SELECT case_id, key FROM progress WHERE key = ? AND system = ? AND kind = ?",
+			[]any{r.Key, r.System, hub.DocumentKind}, &id, &key)
+		if found || err != nil {
+			return id, key, err
+		}
+	}
+	if r.Ref == "" {
+		return "", "", nil
+	}
+	_, err = one(b, byRef, []any{r.System, r.Ref}, &id, &key)
+	return id, key, err
+}
+
+const byRef = "SELECT case_id, key FROM progress WHERE system = ? AND ref = ? ORDER BY key LIMIT 1"
+
+// hearEarlyReports takes the reports that came before the receipts that an event brought.
+func (b *batch) hearEarlyReports(before, after hub.Case, fx *hub.Effects) (hub.Case, error) {
+	for _, p := range after.Deliveries {
+		ref := reportRef(p)
+		if was := before.Find(p.Key); ref == "" || was != nil && reportRef(*was) == ref {
+			continue
+		}
+		early, err := b.earlyReports(p.System, ref)
+		if err != nil {
+			return after, err
+		}
+		for _, r := range early {
+			if after, err = b.hearEarly(after, p.Key, r, fx); err != nil {
+				return after, err
+			}
+		}
+	}
+	return after, nil
+}
+
+func (b *batch) hearEarly(c hub.Case, key hub.Key, r earlyReport, fx *hub.Effects) (hub.Case, error) {
+	if err := b.exec("UPDATE reports SET case_id = ? WHERE n = ?", c.ID, r.n); err != nil {
+		return c, err
+	}
+	after, more, err := hub.Next(c, hub.Reported{When: hub.When{At: b.s.o.Clock()}, Key: key, Report: r.Report})
+	if errors.Is(err, hub.ErrLost) {
+		return c, nil
+	}
+	if err == nil {
+		err = b.write(c, after, &more)
+	}
+	fx.Statuses = append(fx.Statuses, more.Statuses...)
+	fx.Acts = append(fx.Acts, more.Acts...)
+	fx.Wake = append(fx.Wake, more.Wake...)
+	return after, err
+}
+
+type earlyReport struct {
+	hub.Report
+	n int64
+}
+
+func (b *batch) earlyReports(system hub.SystemID, ref string) ([]earlyReport, error) {
+	var early []earlyReport
+	err := each(b, `SELECT n, id, ref, key, step, at, correction FROM reports
+		WHERE system = ? AND ref = ? AND case_id IS NULL ORDER BY n`, []any{system, ref},
+		func(rows *sql.Rows) error {
+			r := earlyReport{Report: hub.Report{System: system}}
+			var at int64
+			if err := rows.Scan(&r.n, &r.ID, &r.Ref, &r.Key, &r.Step, &at, &r.Correction); err != nil {
+				return err
+			}
+			r.At = instant(at)
+			early = append(early, r)
+			return nil
+		})
+	return early, err
+}
+
+// Cursor gives where a system's Tracker is to go on from.
+func (s *Store) Cursor(ctx context.Context, system hub.SystemID) (hub.Cursor, error) {
+	var cursor hub.Cursor
+	err := s.look(ctx, func(q asker) error {
+		_, err := one(q, "SELECT cursor FROM cursors WHERE system = ?", []any{system}, &cursor)
+		return err
+	})
+	return cursor, err
+}

@@ -1,0 +1,181 @@
+package sqlite
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+)
+
+// loadCase reads a case and how its submissions and deliveries stand.
+func loadCase(q asker, id hub.CaseID) (hub.Case, error) {
+	c := hub.Case{ID: id}
+	var stepAt int64
+	var expect sql.NullString
+	found, err := one(q, `SELECT municipality, source, service, step, step_at, ref, voice, teller, expect
+		FROM cases WHERE id = ?`, []any{id},
+		&c.Municipality, &c.Source, &c.Service, &c.Step, &stepAt, &c.Ref, &c.Voice, &c.Teller, &expect)
+	if err != nil {
+		return hub.Case{}, fmt.Errorf("read case %s: %w", id, err)
+	}
+	if !found {
+		return hub.Case{}, hub.ErrNotFound
+	}
+	c.StepAt = instant(stepAt)
+	if expect.Valid && json.Unmarshal([]byte(expect.String), &c.Expect) != nil {
+		return hub.Case{}, fmt.Errorf("read case %s: %w", id, hub.ErrContents)
+	}
+	err = each(q, "SELECT "+progressColumns+" FROM progress WHERE case_id = ? ORDER BY place", []any{id},
+		func(rows *sql.Rows) error { return addProgress(&c, rows) })
+	if err != nil {
+		return hub.Case{}, fmt.Errorf("read case %s: %w", id, err)
+	}
+	return c, nil
+}
+
+func addProgress(c *hub.Case, rows *sql.Rows) error {
+	p, err := scanProgress(rows)
+	if err != nil {
+		return err
+	}
+	if p.Kind == hub.FormKind {
+		c.Submissions = append(c.Submissions, p)
+	} else {
+		c.Deliveries = append(c.Deliveries, p)
+	}
+	return nil
+}
+
+const progressColumns = `key, kind, state, reason, note, since, due, lease_boot, lease_token, lease_until,
+	attempts, crashes, waiting, revision, submission, leg, system, operation, level, lag, after, step,
+	sha256, receipt, misses, asking`
+
+func scanProgress(rows *sql.Rows) (hub.Progress, error) {
+	var p hub.Progress
+	var since, due, until, asking int64
+	var sum []byte
+	var receipt sql.NullString
+	err := rows.Scan(&p.Key, &p.Kind, &p.State, &p.Reason, &p.Note, &since, &due,
+		&p.Lease.Boot, &p.Lease.Token, &until, &p.Attempts, &p.Crashes, &p.Waiting, &p.Revision,
+		&p.Submission, &p.Leg, &p.System, &p.Operation, &p.Level, (*int64)(&p.Lag), &p.After, &p.Step,
+		&sum, &receipt, &p.Misses, &asking)
+	if err != nil {
+		return hub.Progress{}, err
+	}
+	p.Since, p.Due, p.Lease.Until, p.Asking = instant(since), instant(due), instant(until), instant(asking)
+	copy(p.SHA256[:], sum)
+	if receipt.Valid && json.Unmarshal([]byte(receipt.String), &p.Receipt) != nil {
+		return hub.Progress{}, hub.ErrContents
+	}
+	return p, nil
+}
+
+// putProgress writes a row, or what may change of one that is there.
+const putProgress = `INSERT INTO progress (case_id, place, municipality, queue, ref, ` + progressColumns + `)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (key) DO UPDATE SET queue = excluded.queue, ref = excluded.ref, state = excluded.state,
+	reason = excluded.reason, note = excluded.note, since = excluded.since, due = excluded.due,
+	lease_boot = excluded.lease_boot, lease_token = excluded.lease_token, lease_until = excluded.lease_until,
+	attempts = excluded.attempts, crashes = excluded.crashes, waiting = excluded.waiting,
+	revision = excluded.revision, sha256 = excluded.sha256, receipt = excluded.receipt,
+	misses = excluded.misses, asking = excluded.asking`
+
+func (b *batch) putProgress(c hub.Case, place int, p hub.Progress) error {
+	var sum []byte
+	if p.SHA256 != ([32]byte{}) {
+		sum = p.SHA256[:]
+	}
+	receipt, err := jsonOrNull(p.Receipt, p.Receipt == nil)
+	if err != nil {
+		return err
+	}
+	return b.exec(putProgress, c.ID, place, c.Municipality, orNull(queueOf(p)), orNull(reportRef(p)),
+		p.Key, p.Kind, p.State, p.Reason, p.Note, nanos(p.Since), nanos(p.Due),
+		p.Lease.Boot, p.Lease.Token, nanos(p.Lease.Until), p.Attempts, p.Crashes, p.Waiting, p.Revision,
+		p.Submission, p.Leg, p.System, p.Operation, p.Level, int64(p.Lag), p.After, p.Step,
+		sum, receipt, p.Misses, nanos(p.Asking))
+}
+
+// putCase writes what a case is apart from its rows.
+func (b *batch) putCase(c hub.Case, instance []byte) error {
+	expect, err := jsonOrNull(c.Expect, c.Expect == nil)
+	if err != nil {
+		return err
+	}
+	return b.exec(`INSERT INTO cases (id, instance, municipality, source, service, step, step_at, ref, voice, teller, expect)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET step = excluded.step, step_at = excluded.step_at, ref = excluded.ref,
+		voice = excluded.voice, expect = excluded.expect`,
+		c.ID, instance, c.Municipality, c.Source, c.Service, c.Step, nanos(c.StepAt), c.Ref, c.Voice, c.Teller, expect)
+}
+
+// forms is the queue of the submissions; a delivery's is its system's ID, which has a
+// point in it.
+const forms = "forms"
+
+// queueOf names where a row waits to be claimed: exactly the rows that Next lets a
+// Claimed have once they are due. It is "" for all others.
+func queueOf(p hub.Progress) string {
+	if p.Lease.Boot != "" {
+		return ""
+	}
+	switch p.State {
+	case hub.Accepted, hub.EnrichWait:
+		return forms
+	case hub.Ready, hub.RetryWait, hub.Unknown:
+		return string(p.System)
+	}
+	return ""
+}
+
+// reportRef is what a system calls a delivery when it reports on it.
+func reportRef(p hub.Progress) string {
+	switch {
+	case p.Receipt == nil || p.Kind != hub.DocumentKind:
+		return ""
+	case p.Receipt.Ref != "":
+		return p.Receipt.Ref
+	}
+	return p.Receipt.Number
+}
+
+// nanos is how a time is stored: nanoseconds since 1970, 0 for no time. A time too far
+// away for that is stored as the farthest there is.
+func nanos(t time.Time) int64 {
+	switch {
+	case t.IsZero():
+		return 0
+	case t.Year() < 1678:
+		return -1 << 63
+	case t.Year() > 2261:
+		return 1<<63 - 1
+	}
+	return t.UnixNano()
+}
+
+func instant(nanos int64) time.Time {
+	if nanos == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanos).UTC()
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func jsonOrNull(v any, null bool) (any, error) {
+	if null {
+		return nil, nil
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, hub.ErrContents
+	}
+	return string(text), nil
+}

@@ -1,0 +1,106 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"time"
+)
+
+// migrations/NNNN.sql brings a database from version NNNN-1 to NNNN. A file that has
+// been released is never changed.
+//
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrate brings the database to the newest version, in one transaction. A database
+// that is newer than this program is refused: what an older one wrote into it could
+// not be trusted.
+func migrate(ctx context.Context, conn *sql.Conn, now time.Time) error {
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if err := migrateInside(ctx, conn, now); err != nil {
+		conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+func migrateInside(ctx context.Context, conn *sql.Conn, now time.Time) error {
+	_, err := conn.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS migrations (
+		version INTEGER NOT NULL PRIMARY KEY, applied INTEGER NOT NULL) STRICT`)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	steps, err := migrationTexts()
+	if err != nil {
+		return err
+	}
+	var version int
+	row := conn.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM migrations")
+	if err := row.Scan(&version); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if version > len(steps) {
+		return newerSchema(version, len(steps))
+	}
+	for i, step := range steps[version:] {
+		n := version + i + 1
+		if _, err := conn.ExecContext(ctx, step); err != nil {
+			return fmt.Errorf("migrate to version %d: %w", n, err)
+		}
+		_, err := conn.ExecContext(ctx, "INSERT INTO migrations VALUES (?, ?)", n, nanos(now))
+		if err != nil {
+			return fmt.Errorf("migrate to version %d: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// checkVersion refuses a database that this program cannot read as it is.
+func checkVersion(ctx context.Context, db *sql.DB) error {
+	steps, err := migrationTexts()
+	if err != nil {
+		return err
+	}
+	var version int
+	if err := db.QueryRowContext(ctx, "SELECT max(version) FROM migrations").Scan(&version); err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	switch {
+	case version > len(steps):
+		return newerSchema(version, len(steps))
+	case version < len(steps):
+		return fmt.Errorf("the database has version %d, and this knutpunkt reads version %d: "+
+			"start knutpunkt serve once, which brings it there", version, len(steps))
+	}
+	return nil
+}
+
+func newerSchema(version, known int) error {
+	return fmt.Errorf("the database has version %d, and this knutpunkt knows %d: "+
+		"run the knutpunkt that wrote it, or a newer one", version, known)
+}
+
+// migrationTexts gives the migrations in order, the first of which makes version 1.
+func migrationTexts() ([]string, error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql") // sorted
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	var texts []string
+	for _, name := range names {
+		text, err := migrations.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read migration: %w", err)
+		}
+		texts = append(texts, string(text))
+	}
+	return texts, nil
+}

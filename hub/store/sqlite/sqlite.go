@@ -1,0 +1,254 @@
+// Package sqlite is the Store of one machine: one SQLite database, one process that
+// writes it, and a folder beside it for files that are too large for rows.
+//
+// All writing goes through one goroutine, the committer. It folds whatever waits
+// into one transaction, so that one fsync serves many forms, claims and receipts.
+// Each of them decides before it writes: one that is refused has written nothing and
+// disturbs nobody. Reading has connections of its own and never waits for writing.
+//
+// # The feed has no gaps
+//
+// Readers of the feed go on after a sequence number, so a number must never become
+// visible after a greater one. Where many transactions run at once that takes a
+// sequencer that numbers what has been committed. Here there is one transaction at a
+// time, so the committer numbers feed and audit rows inside it: a number is taken by
+// the row that is committed next, and given back when the transaction is not. The order
+// of the numbers is the order of the commits, and what a reader sees has no holes.
+//
+// # What is in the clear
+//
+// Kinds of things, states, times, ids of the hub's own, diarienummer. Everything that
+// a person said, or a register said of her, the names and hashes of files, and what a
+// platform calls its forms, is sealed by hub/seal under a data key of the submission's
+// own, or is a blind index.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/seal"
+)
+
+// A Store is a hub.Store in a SQLite database.
+type Store struct {
+	keys     *seal.Keys
+	o        Options
+	lock     io.Closer
+	write    *sql.DB
+	read     *sql.DB
+	readers  chan *reader
+	files    folder
+	disk     *watermark
+	dataKeys *recent[hub.ID, ownedKey]
+	c        *committer // nil in a Store that only reads
+	closed   sync.Once
+	done     chan struct{}
+}
+
+var _ hub.Store = (*Store)(nil)
+
+// Options are what a Store must be told. Boot and Clock are required.
+type Options struct {
+	Boot       string           // names this process in its leases, as no other before it
+	Clock      func() time.Time // the present
+	Log        *slog.Logger     // nil discards
+	Fatal      func(error)      // the disk has failed: end the process, with status 74. It must be set in serve
+	File       int64            // the most bytes of a file, 0 for 100 MiB
+	Submission int64            // the most bytes of all files of a submission, 0 for 250 MiB
+	NewID      func() string    // nil for ULIDs
+	LowWater   int64            // free bytes below which nothing is accepted, 0 for 5 % of the disk but at least 1 GiB
+	DiskFree   func() (free, total int64, err error)
+}
+
+const (
+	mib               = 1 << 20
+	defaultFile       = 100 * mib
+	defaultSubmission = 250 * mib
+)
+
+func (o Options) withDefaults(path string) Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Fatal == nil {
+		o.Fatal = func(error) {}
+	}
+	if o.File == 0 {
+		o.File = defaultFile
+	}
+	if o.Submission == 0 {
+		o.Submission = defaultSubmission
+	}
+	if o.NewID == nil {
+		ids := &ulids{clock: o.Clock}
+		o.NewID = ids.next
+	}
+	if o.DiskFree == nil {
+		o.DiskFree = func() (int64, int64, error) { return diskFree(filepath.Dir(path)) }
+	}
+	return o
+}
+
+// errReadOnly says that a Store was opened beside the one that writes.
+var errReadOnly = errors.New("the database is open for reading only")
+
+// errClosed says that the Store has been closed.
+var errClosed = errors.New("the store is closed")
+
+// Open opens the database at path, makes it when it is not there, and brings it to
+// the present schema. There is one Store for each database: where another process has
+// it, Open says which. What a killed process left half done is swept away; what it had
+// in hand is for Recover.
+func Open(ctx context.Context, path string, keys *seal.Keys, o Options) (*Store, error) {
+	if o.Boot == "" || o.Clock == nil {
+		return nil, errors.New("open store: Boot and Clock are required")
+	}
+	s, err := newStore(path, keys, o)
+	if err != nil {
+		return nil, err
+	}
+	if s.lock, err = lockFile(s.path() + ".lock"); err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return s, nil
+}
+
+// OpenReadOnly opens the database at path for reading, also beside the process that
+// writes it. Everything that would write is refused.
+func OpenReadOnly(ctx context.Context, path string, keys *seal.Keys, clock func() time.Time) (*Store, error) {
+	s, err := newStore(path, keys, Options{Clock: clock})
+	if err != nil {
+		return nil, err
+	}
+	if s.read, err = openReaders(s.path()); err != nil {
+		return nil, err
+	}
+	if err := checkVersion(ctx, s.read); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return s, nil
+}
+
+func newStore(path string, keys *seal.Keys, o Options) (*Store, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, errors.New("open store: the path cannot be made absolute")
+	}
+	o = o.withDefaults(path)
+	return &Store{
+		keys: keys, o: o, files: folder{path + ".files"}, readers: newReaders(), done: make(chan struct{}),
+		disk:     &watermark{measure: o.DiskFree, low: o.LowWater},
+		dataKeys: newRecent[hub.ID, ownedKey](4096),
+	}, nil
+}
+
+// path is the database's.
+func (s *Store) path() string { return s.files.path[:len(s.files.path)-len(".files")] }
+
+func (s *Store) start(ctx context.Context) (err error) {
+	if err := createForOwner(s.path()); err != nil {
+		return err
+	}
+	if s.write, err = openWriter(s.path()); err != nil {
+		return err
+	}
+	conn, err := s.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	if err := migrate(ctx, conn, s.o.Clock()); err != nil {
+		conn.Close()
+		return err
+	}
+	if s.read, err = openReaders(s.path()); err != nil {
+		conn.Close()
+		return err
+	}
+	if s.c, err = newCommitter(ctx, s, conn); err != nil {
+		conn.Close()
+		return err
+	}
+	if err := s.knowsKeys(ctx); err != nil {
+		return err
+	}
+	return s.sweep(ctx)
+}
+
+// createForOwner makes the database's file, if need be, so that nobody else can read it.
+// SQLite gives its other files the same mode.
+func createForOwner(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// knowsKeys refuses a key file that cannot open what is stored: with it the hub would
+// seal new forms under one key and never read the old ones again.
+func (s *Store) knowsKeys(ctx context.Context) error {
+	rows, err := s.read.QueryContext(ctx, "SELECT municipality, head FROM wraps")
+	if err != nil {
+		return fmt.Errorf("check keys: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var municipality string
+		var head []byte
+		if err := rows.Scan(&municipality, &head); err != nil {
+			return fmt.Errorf("check keys: %w", err)
+		}
+		if err := s.keys.CanUnwrap(municipality, head); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Durability names how accepted forms are kept: "degraded" below the watermark of the
+// disk, and after an error of the disk itself.
+func (s *Store) Durability(context.Context) string {
+	if s.c == nil || s.c.broken.Load() != nil || !s.disk.room() {
+		return "degraded"
+	}
+	return "sqlite-full"
+}
+
+// Close waits for what is being written and lets go of the database.
+func (s *Store) Close() (err error) {
+	s.closed.Do(func() {
+		if s.c != nil {
+			s.c.stop()
+		}
+		close(s.done)
+		for range readersAtOnce {
+			if r := <-s.readers; r.conn != nil { // waits for who is reading still
+				r.conn.Close()
+			}
+		}
+		for _, db := range []*sql.DB{s.read, s.write} {
+			if db != nil {
+				err = errors.Join(err, db.Close())
+			}
+		}
+		if s.lock != nil {
+			err = errors.Join(err, s.lock.Close())
+		}
+	})
+	return err
+}

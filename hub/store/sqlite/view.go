@@ -1,0 +1,583 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+)
+
+// look reads within one transaction, so that what it gives belongs together.
+func (s *Store) look(ctx context.Context, read func(asker) error) error {
+	var r *reader
+	select {
+	case r = <-s.readers:
+		defer func() { s.readers <- r }()
+	case <-s.done:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := r.begin(ctx, s.read); err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	defer r.conn.ExecContext(background, "ROLLBACK")
+	return read(glance{ctx, r})
+}
+
+// readersAtOnce is how many may look at the same time.
+const readersAtOnce = 8
+
+// A reader is a connection that reads, with the statements that it has prepared.
+type reader struct {
+	conn  *sql.Conn
+	asked statements
+}
+
+func newReaders() chan *reader {
+	readers := make(chan *reader, readersAtOnce)
+	for range readersAtOnce {
+		readers <- &reader{}
+	}
+	return readers
+}
+
+// begin begins a transaction, which sees the database as it is now.
+func (r *reader) begin(ctx context.Context, db *sql.DB) (err error) {
+	if r.conn == nil {
+		if r.conn, err = db.Conn(ctx); err != nil {
+			r.conn = nil
+			return err
+		}
+		r.asked.prepare = r.conn.PrepareContext
+	}
+	_, err = r.conn.ExecContext(ctx, "BEGIN")
+	return err
+}
+
+// A glance is the asker of one look.
+type glance struct {
+	ctx context.Context
+	r   *reader
+}
+
+func (g glance) query(text string, args ...any) (*sql.Rows, error) {
+	stmt, err := g.r.asked.get(g.ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(g.ctx, args...)
+}
+
+// sees reports whether v may see a case. Everything that belongs to a case is seen by who
+// sees the case.
+func (s *Store) sees(q asker, v hub.Viewer, id hub.CaseID, m hub.Municipality, service string) (bool, error) {
+	person, ok := v.Citizen()
+	if !ok {
+		return v.Sees(m, service), nil
+	}
+	if person.IsZero() {
+		return false, nil
+	}
+	for _, index := range s.keys.Indexes("person", person.Reveal()) {
+		var follows int
+		found, err := one(q, "SELECT 1 FROM followers WHERE person = ? AND case_id = ?", []any{index, id}, &follows)
+		if found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
+// wall narrows a query to what v may see, as far as SQL can tell: sees has the last word
+// on what a client may see of a municipality. Rows are wanted in their order and a few at
+// a time, so with several municipalities SQLite is kept (by the +) from collecting and
+// sorting all that they have.
+func (s *Store) wall(v hub.Viewer, municipality, caseID string) (condition string, args []any) {
+	if person, ok := v.Citizen(); ok {
+		if !person.IsZero() {
+			for _, index := range s.keys.Indexes("person", person.Reveal()) {
+				args = append(args, index)
+			}
+		}
+		return caseID + " IN (SELECT case_id FROM followers WHERE person IN (" + marks(len(args)) + "))", args
+	}
+	ms, all := v.Municipalities()
+	if all {
+		return "TRUE", nil
+	}
+	for _, m := range ms {
+		args = append(args, m)
+	}
+	if len(ms) > 1 {
+		municipality = "+" + municipality
+	}
+	return municipality + " IN (" + marks(len(args)) + ")", args
+}
+
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+
+// visible gives the case of a submission, if v may see it.
+func (s *Store) visible(q asker, v hub.Viewer, id hub.ID) (hub.CaseID, error) {
+	var of hub.CaseID
+	found, err := one(q, "SELECT case_id FROM submissions WHERE id = ?", []any{id}, &of)
+	if err != nil {
+		return "", err
+	}
+	if !found {
+		return "", hub.ErrNotFound
+	}
+	return of, s.visibleCase(q, v, of)
+}
+
+func (s *Store) visibleCase(q asker, v hub.Viewer, id hub.CaseID) error {
+	var m hub.Municipality
+	var service string
+	found, err := one(q, "SELECT municipality, service FROM cases WHERE id = ?", []any{id}, &m, &service)
+	if err != nil {
+		return err
+	}
+	if found {
+		found, err = s.sees(q, v, id, m, service)
+	}
+	if err == nil && !found {
+		return hub.ErrNotFound
+	}
+	return err
+}
+
+// Case gives how a case stands.
+func (s *Store) Case(ctx context.Context, v hub.Viewer, id hub.CaseID) (c hub.Case, err error) {
+	err = s.look(ctx, func(q asker) error {
+		if err := s.visibleCase(q, v, id); err != nil {
+			return err
+		}
+		c, err = loadCase(q, id)
+		return err
+	})
+	return c, err
+}
+
+// CaseOf gives how the case of a submission stands.
+func (s *Store) CaseOf(ctx context.Context, v hub.Viewer, id hub.ID) (c hub.Case, err error) {
+	err = s.look(ctx, func(q asker) error {
+		of, err := s.visible(q, v, id)
+		if err != nil {
+			return err
+		}
+		c, err = loadCase(q, of)
+		return err
+	})
+	return c, err
+}
+
+// Submission gives a submission's content. Content that is not what was stored is
+// hub.ErrContents.
+func (s *Store) Submission(ctx context.Context, v hub.Viewer, id hub.ID) (hub.Submission, error) {
+	sub := hub.Submission{ID: id}
+	var contents, original []byte
+	var submitted, received, inkommen int64
+	err := s.look(ctx, func(q asker) error {
+		if _, err := s.visible(q, v, id); err != nil {
+			return err
+		}
+		_, err := one(q, `SELECT case_id, municipality, service, form_version, submitted, received, inkommen,
+			contents, original FROM submissions WHERE id = ?`, []any{id}, &sub.Case, &sub.Municipality, &sub.Service,
+			&sub.FormVersion, &submitted, &received, &inkommen, &contents, &original)
+		return err
+	})
+	if err != nil {
+		return hub.Submission{}, fmt.Errorf("read submission %s: %w", id, err)
+	}
+	sub.Submitted, sub.Received, sub.Inkommen = instant(submitted), instant(received), instant(inkommen)
+	if err := s.openContents(ctx, &sub, contents, original); err != nil {
+		return hub.Submission{}, fmt.Errorf("read submission %s: %w", id, err)
+	}
+	return sub, nil
+}
+
+func (s *Store) openContents(ctx context.Context, sub *hub.Submission, contents, original []byte) error {
+	owned, err := s.dataKey(ctx, sub.ID)
+	if err != nil {
+		return err
+	}
+	plain, err := owned.key.Open(contentsPlace(sub.Municipality, sub.ID), contents)
+	if err != nil {
+		return fmt.Errorf("%w: %w", hub.ErrContents, err)
+	}
+	if err := sub.RestoreContents(plain); err != nil {
+		return err
+	}
+	if original != nil {
+		sub.Original, err = owned.openBlob(originalPlace(sub.Municipality, sub.ID), original)
+	}
+	return err
+}
+
+// dataKey gives a submission's data key, from memory where it was used lately.
+func (s *Store) dataKey(ctx context.Context, id hub.ID) (ownedKey, error) {
+	if owned, ok := s.dataKeys.get(id); ok {
+		return owned, nil
+	}
+	var owned ownedKey
+	var wrapped []byte
+	err := s.look(ctx, func(q asker) error {
+		found, err := one(q, "SELECT municipality, data_key FROM submissions WHERE id = ?", []any{id},
+			&owned.municipality, &wrapped)
+		if err == nil && !found {
+			return hub.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return ownedKey{}, fmt.Errorf("read key of %s: %w", id, err)
+	}
+	if owned.key, err = s.keys.DataKey(string(owned.municipality), string(id), wrapped); err != nil {
+		return ownedKey{}, fmt.Errorf("%w: %w", hub.ErrContents, err)
+	}
+	s.dataKeys.put(id, owned)
+	return owned, nil
+}
+
+// Facts gives what is stored beside a submission.
+func (s *Store) Facts(ctx context.Context, v hub.Viewer, id hub.ID) (hub.Facts, error) {
+	var answers []byte
+	fetched := map[int][]byte{}
+	err := s.look(ctx, func(q asker) error {
+		if _, err := s.visible(q, v, id); err != nil {
+			return err
+		}
+		if _, err := one(q, "SELECT answers FROM facts WHERE submission = ?", []any{id}, &answers); err != nil {
+			return err
+		}
+		return each(q, "SELECT attachment, blob FROM fetched WHERE submission = ?", []any{id}, func(rows *sql.Rows) error {
+			var attachment int
+			var blob []byte
+			err := rows.Scan(&attachment, &blob)
+			fetched[attachment] = blob
+			return err
+		})
+	})
+	if err != nil {
+		return hub.Facts{}, fmt.Errorf("read facts of %s: %w", id, err)
+	}
+	facts, err := s.openFacts(ctx, id, answers, fetched)
+	if err != nil {
+		return hub.Facts{}, fmt.Errorf("read facts of %s: %w", id, err)
+	}
+	return facts, nil
+}
+
+func (s *Store) openFacts(ctx context.Context, id hub.ID, answers []byte, fetched map[int][]byte) (hub.Facts, error) {
+	var facts hub.Facts
+	owned, err := s.dataKey(ctx, id)
+	if err != nil {
+		return facts, err
+	}
+	if answers != nil {
+		plain, err := owned.key.Open(factsPlace(owned.municipality, id), answers)
+		if err != nil {
+			return facts, fmt.Errorf("%w: %w", hub.ErrContents, err)
+		}
+		if facts.Answers, err = hub.RestoreAnswers(plain); err != nil {
+			return facts, err
+		}
+	}
+	for i, sealed := range fetched {
+		blob, err := owned.openBlob(fetchedPlace(owned.municipality, id, i), sealed)
+		if err != nil {
+			return facts, err
+		}
+		if facts.Fetched == nil {
+			facts.Fetched = map[int]hub.Blob{}
+		}
+		facts.Fetched[i] = blob
+	}
+	return facts, nil
+}
+
+// usualLimit is how many rows a reader gets that names no limit.
+const usualLimit = 100
+
+func limitOf(n int) int {
+	if n <= 0 {
+		return usualLimit
+	}
+	return n
+}
+
+// Statuses gives the lines of the feed after seq, in its order.
+func (s *Store) Statuses(ctx context.Context, v hub.Viewer, c hub.CaseID, after uint64, limit int) ([]hub.Status, error) {
+	limit = limitOf(limit)
+	text, args := s.feedQuery(v, c, after)
+	var lines []hub.Status
+	err := s.look(ctx, func(q asker) error {
+		if c != "" {
+			if err := s.visibleCase(q, v, c); err != nil {
+				return err
+			}
+		}
+		return each(q, text, args, func(rows *sql.Rows) error {
+			line, err := s.statusFor(q, v, rows)
+			if err != nil {
+				return err
+			}
+			if line.Seq != 0 {
+				lines = append(lines, line)
+			}
+			if len(lines) == limit {
+				return errEnough
+			}
+			return nil
+		})
+	})
+	if err != nil && err != errEnough {
+		return nil, fmt.Errorf("read statuses: %w", err)
+	}
+	return lines, nil
+}
+
+func (s *Store) feedQuery(v hub.Viewer, c hub.CaseID, after uint64) (string, []any) {
+	condition, args := s.wall(v, "municipality", "case_id")
+	if c != "" {
+		condition, args = "case_id = ?", []any{c}
+	}
+	text := `SELECT seq, case_id, municipality, service, submission, step, at, expect, ref, ball FROM feed
+		WHERE seq > ? AND ` + condition + ` ORDER BY seq`
+	return text, append([]any{int64(after)}, args...)
+}
+
+// statusFor gives a line of the feed, or the zero Status when v may not see it.
+func (s *Store) statusFor(q asker, v hub.Viewer, rows *sql.Rows) (hub.Status, error) {
+	var st hub.Status
+	var seq, at, expect int64
+	var service string
+	err := rows.Scan(&seq, &st.Case, &st.Owner, &service, &st.Submission, &st.Step, &at, &expect, &st.Ref, &st.Ball)
+	if err != nil {
+		return hub.Status{}, err
+	}
+	if ok, err := s.sees(q, v, st.Case, st.Owner, service); !ok || err != nil {
+		return hub.Status{}, err
+	}
+	st.Seq, st.At, st.Expect = uint64(seq), instant(at), instant(expect)
+	return st, nil
+}
+
+// List gives submissions with their deliveries, newest last.
+func (s *Store) List(ctx context.Context, v hub.Viewer, f hub.Filter) ([]hub.Line, error) {
+	text, args := s.listQuery(v, f)
+	var lines []hub.Line
+	err := s.look(ctx, func(q asker) error {
+		found, err := s.listed(q, v, text, args, limitOf(f.Limit))
+		if err != nil {
+			return err
+		}
+		for _, l := range found {
+			c, err := loadCase(q, l.of)
+			if err != nil {
+				return err
+			}
+			lines = append(lines, lineOf(c, l))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list submissions: %w", err)
+	}
+	return lines, nil
+}
+
+// listQuery finds the submissions of a list. Who lists what is held begins with that,
+// which is little.
+func (s *Store) listQuery(v hub.Viewer, f hub.Filter) (string, []any) {
+	municipality, caseID := "s.municipality", "s.case_id"
+	held := f.State == hub.Held || f.State == "" && f.Reason != ""
+	if held {
+		municipality, caseID = "+"+municipality, "+"+caseID
+	}
+	condition, args := s.wall(v, municipality, caseID)
+	text := `SELECT s.id, s.case_id, s.received, c.municipality, c.service
+		FROM submissions s JOIN cases c ON c.id = s.case_id
+		WHERE ` + condition + ` AND s.n > coalesce((SELECT n FROM submissions WHERE id = ?), 0)`
+	args = append(args, f.After)
+	switch {
+	case held && f.Reason != "":
+		text += " AND s.id IN (SELECT submission FROM progress WHERE state = 'HELD' AND reason = ?)"
+		args = append(args, f.Reason)
+	case held:
+		text += " AND s.id IN (SELECT submission FROM progress WHERE state = 'HELD')"
+	case f.State != "":
+		text += ` AND EXISTS (SELECT 1 FROM progress p WHERE p.case_id = s.case_id AND p.submission = s.id
+			AND p.state = ? AND (? = '' OR p.reason = ?))`
+		args = append(args, f.State, f.Reason, f.Reason)
+	}
+	return text + " ORDER BY s.n", args
+}
+
+// A listed is a submission that was found for a list.
+type listed struct {
+	id       hub.ID
+	of       hub.CaseID
+	received time.Time
+}
+
+func (s *Store) listed(q asker, v hub.Viewer, text string, args []any, limit int) ([]listed, error) {
+	var found []listed
+	err := each(q, text, args, func(rows *sql.Rows) error {
+		var l listed
+		var received int64
+		var m hub.Municipality
+		var service string
+		if err := rows.Scan(&l.id, &l.of, &received, &m, &service); err != nil {
+			return err
+		}
+		ok, err := s.sees(q, v, l.of, m, service)
+		if !ok || err != nil {
+			return err
+		}
+		l.received = instant(received)
+		if found = append(found, l); len(found) == limit {
+			return errEnough
+		}
+		return nil
+	})
+	if err == errEnough {
+		err = nil
+	}
+	return found, err
+}
+
+func lineOf(c hub.Case, l listed) hub.Line {
+	line := hub.Line{Case: c, Received: l.received}
+	if p := c.Find(hub.Key(l.id)); p != nil {
+		line.Submission = *p
+	}
+	line.Deliveries = slices.DeleteFunc(slices.Clone(c.Deliveries), func(p hub.Progress) bool {
+		return p.Submission != l.id
+	})
+	return line
+}
+
+// Attempts gives a delivery's attempts, oldest first.
+func (s *Store) Attempts(ctx context.Context, v hub.Viewer, k hub.Key) ([]hub.Attempt, error) {
+	var attempts []hub.Attempt
+	err := s.look(ctx, func(q asker) error {
+		var of hub.CaseID
+		if _, err := one(q, "SELECT case_id FROM progress WHERE key = ?", []any{k}, &of); err != nil {
+			return err
+		}
+		if err := s.visibleCase(q, v, of); err != nil {
+			return err
+		}
+		return each(q, "SELECT n, boot, started, ended, answer, note FROM attempts WHERE key = ? ORDER BY n", []any{k},
+			func(rows *sql.Rows) error {
+				var a hub.Attempt
+				var started, ended int64
+				err := rows.Scan(&a.N, &a.Boot, &started, &ended, &a.Answer, &a.Note)
+				a.Started, a.Ended = instant(started), instant(ended)
+				attempts = append(attempts, a)
+				return err
+			})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read attempts of %s: %w", k, err)
+	}
+	return attempts, nil
+}
+
+// Bundle gives a stored configuration; "" names the active one.
+func (s *Store) Bundle(ctx context.Context, revision string) (archive []byte, err error) {
+	err = s.look(ctx, func(q asker) error {
+		found, err := one(q, `SELECT archive FROM bundles
+			WHERE revision = CASE ? WHEN '' THEN (SELECT revision FROM active) ELSE ? END`,
+			[]any{revision, revision}, &archive)
+		if err == nil && !found {
+			return hub.ErrNotFound
+		}
+		return err
+	})
+	return archive, err
+}
+
+// SaveBundle stores a configuration under its revision and makes it active.
+func (s *Store) SaveBundle(ctx context.Context, revision string, archive []byte, now time.Time) error {
+	return s.commit(ctx, func(b *batch) error {
+		err := b.exec("INSERT INTO bundles (revision, archive, saved) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+			revision, archive, nanos(now))
+		if err != nil {
+			return fmt.Errorf("save bundle: %w", err)
+		}
+		return b.exec("INSERT INTO active (one, revision) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET revision = excluded.revision",
+			revision)
+	})
+}
+
+// Counts gives the numbers that the metrics are made of.
+func (s *Store) Counts(ctx context.Context, now time.Time) (hub.Counts, error) {
+	c := hub.Counts{
+		Accepted: map[hub.Municipality]int64{}, States: map[hub.State]int64{}, Held: map[hub.Reason]int64{},
+		Waiting: map[hub.SystemID]int64{}, OldestReady: map[hub.SystemID]time.Duration{},
+	}
+	err := s.look(ctx, func(q asker) error {
+		if err := readTallies(q, &c); err != nil {
+			return err
+		}
+		for system := range c.Waiting {
+			due, found, err := oldestDue(q, string(system))
+			if err != nil {
+				return err
+			}
+			if found && !due.After(now) {
+				c.OldestReady[system] = now.Sub(due)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return hub.Counts{}, fmt.Errorf("count: %w", err)
+	}
+	c.DiskFree, _, err = s.o.DiskFree()
+	return c, err
+}
+
+func readTallies(q asker, c *hub.Counts) error {
+	return each(q, "SELECT what, label, n FROM tallies WHERE n <> 0", nil, func(rows *sql.Rows) error {
+		var what, label string
+		var n int64
+		if err := rows.Scan(&what, &label, &n); err != nil {
+			return err
+		}
+		switch what {
+		case tallyAccepted:
+			c.Accepted[hub.Municipality(label)] = n
+		case tallyState:
+			c.States[hub.State(label)] = n
+		case tallyHeld:
+			c.Held[hub.Reason(label)] = n
+		case tallyWaiting:
+			c.Waiting[hub.SystemID(label)] = n
+		}
+		return nil
+	})
+}
+
+const nextDue = `SELECT municipality, due FROM progress
+	WHERE queue = ? AND municipality > ? ORDER BY municipality, due LIMIT 1`
+
+// oldestDue gives the earliest time in a queue, leaping from municipality to municipality.
+func oldestDue(q asker, queue string) (oldest time.Time, found bool, err error) {
+	for m := ""; ; {
+		var due int64
+		more, err := one(q, nextDue, []any{queue, m}, &m, &due)
+		if err != nil || !more {
+			return oldest, found, err
+		}
+		if at := instant(due); !found || at.Before(oldest) {
+			oldest, found = at, true
+		}
+	}
+}
