@@ -1,0 +1,371 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// enrichers is how many submissions may be looked up at a time. They mostly wait.
+const enrichers = 32
+
+// work is one row in this process's hands.
+type work struct {
+	c          Case
+	key        Key
+	lease      Lease
+	submission *Submission // when it was handed on in memory
+}
+
+func (h *Hub) enrichArrivals(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case w := <-h.arrivals:
+			<-h.slots
+			h.enrich(ctx, w)
+		}
+	}
+}
+
+// enrichDue takes up what waits in the Store: what memory had no room for, what a
+// register could not answer for, what an earlier process left.
+func (h *Hub) enrichDue(ctx context.Context) {
+	var busy crew
+	defer busy.wait()
+	h.sweep(ctx, h.submissions, func() (more bool) {
+		free := enrichers - busy.size()
+		if free <= 0 {
+			return false
+		}
+		claims, err := h.Store.ClaimSubmissions(ctx, h.lease(), h.Clock(), free)
+		if err != nil {
+			h.Log.Error("claim submissions", "error", err)
+			return false
+		}
+		for _, c := range claims {
+			busy.start(func() {
+				h.enrich(ctx, work{c: c.Case, key: c.Key, lease: c.Case.Find(c.Key).Lease})
+				poke(h.submissions)
+			})
+		}
+		return len(claims) == free
+	})
+}
+
+// enrich finds out what a submission needs to be known and plans its deliveries,
+// or holds it, or puts it off. Whatever panics on the way is held, not repeated.
+func (h *Hub) enrich(ctx context.Context, w work) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseFor-fence)
+	defer cancel()
+	e, facts := h.decide(ctx, w)
+	_, fx, err := h.Store.Settle(ctx, w.c.ID, e, facts)
+	if err != nil && !errors.Is(err, ErrLost) {
+		h.Log.Error("settle submission", "submission", w.key, "error", err)
+		return
+	}
+	switch e := e.(type) {
+	case Stopped:
+		h.Log.Warn("held", "submission", w.key, "reason", e.Reason)
+	case Postponed:
+		h.Log.Info("postponed", "submission", w.key, "cause", e.Note)
+	}
+	h.follow(fx)
+}
+
+// decide gives the event that a submission comes to.
+func (h *Hub) decide(ctx context.Context, w work) (e Event, facts Facts) {
+	when := When{h.Clock()}
+	defer func() {
+		if r := recover(); r != nil {
+			e = Stopped{when, w.key, w.lease, ReasonCrashLoop, "panic while it was decoded or rendered"}
+		}
+	}()
+	j, err := h.begin(ctx, w)
+	if err == nil {
+		err = j.enrich(ctx)
+	}
+	if err == nil {
+		return j.planned(ctx)
+	}
+	return h.outcome(w, err), Facts{Answers: j.known.list(j.route)}
+}
+
+// outcome reads what an error of the enrichment means to the submission.
+func (h *Hub) outcome(w work, err error) Event {
+	var stop *stopped
+	if errors.As(err, &stop) {
+		return Stopped{When{h.Clock()}, w.key, w.lease, stop.reason, stop.note}
+	}
+	_, wait, _ := AnswerOf(Receipt{}, err)
+	if wait == 0 {
+		wait = Backoff(1, h.Jitter())
+	}
+	var waits *waiting
+	note := "could not be enriched"
+	if errors.As(err, &waits) {
+		note = waits.what
+	}
+	return Postponed{When{h.Clock()}, w.key, w.lease, h.Clock().Add(ClampWait(wait)), note}
+}
+
+// stopped is an error that a person must look at.
+type stopped struct {
+	reason Reason
+	note   string
+}
+
+func (s *stopped) Error() string { return string(s.reason) }
+
+func stop(r Reason, format string, args ...any) error {
+	return &stopped{r, fmt.Sprintf(format, args...)}
+}
+
+// waiting is an error that goes away by itself.
+type waiting struct {
+	what string
+	err  error
+}
+
+func (w *waiting) Error() string { return w.what }
+func (w *waiting) Unwrap() error { return w.err }
+
+// A journey is one submission between being received and being planned.
+type journey struct {
+	*Hub
+	w      work
+	bundle *Bundle
+	route  *Route
+	known  Known
+	had    Facts // from an earlier try
+}
+
+// begin finds the submission and its route and types its answers.
+func (h *Hub) begin(ctx context.Context, w work) (*journey, error) {
+	j := &journey{Hub: h, w: w, bundle: h.bundle.Load()}
+	if w.submission != nil {
+		j.known.Submission = *w.submission
+	} else {
+		r, err := h.remember(ctx, ID(w.key))
+		if err != nil {
+			return j, err
+		}
+		j.known.Submission = r.submission
+		if j.had, err = h.Store.Facts(ctx, AsHub(), ID(w.key)); err != nil {
+			return j, damaged(err)
+		}
+	}
+	s := &j.known.Submission
+	if j.route = j.bundle.Route(s.Municipality, s.Source.System, s.Service); j.route == nil {
+		return j, stop(ReasonNoRoute, "no route for this e-service")
+	}
+	return j, j.read()
+}
+
+// read types the answers and finds the parties.
+func (j *journey) read() error {
+	fitted, err := j.route.fit(j.known.Submission)
+	if err != nil {
+		return stop(ReasonUnreadable, "%s", err)
+	}
+	j.known.Submission = fitted
+	parties, err := j.route.findParties(j.known)
+	if err != nil {
+		return stop(ReasonRule, "%s", err)
+	}
+	j.known.Submission.Parties = parties
+	j.known.Title, j.known.Council = j.route.Title, j.bundle.Municipalities[j.route.Municipality]
+	j.known.Answers = map[string]RegisterAnswer{}
+	return nil
+}
+
+// enrich fetches what the form refers to and asks the registers, in the route's
+// order, and lets the route's rules judge.
+func (j *journey) enrich(ctx context.Context) error {
+	if err := j.waiting(ctx); err != nil {
+		return err
+	}
+	if err := j.fetchAll(ctx); err != nil {
+		return err
+	}
+	for _, e := range j.route.Enrich {
+		answer, err := j.ask(ctx, e)
+		if err != nil {
+			return err
+		}
+		j.known.Answers[e.As] = answer
+	}
+	return j.judge()
+}
+
+// waiting writes down that the submission now waits for others: a death from here
+// on is no fault of its content.
+func (j *journey) waiting(ctx context.Context) error {
+	if len(j.route.Enrich) == 0 && !j.refers() {
+		return nil
+	}
+	_, _, err := j.Store.Apply(ctx, j.w.c.ID, Looking{When{j.Clock()}, j.w.key, j.w.lease})
+	return err
+}
+
+func (j *journey) refers() bool {
+	for _, a := range j.known.Submission.Attachments {
+		if !a.Fetch.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// fetchAll gets the files that the form only refers to. Without them the case is
+// not whole, so it waits or is held; only the platform's own print of the form can
+// be done without, since the form itself is here.
+func (j *journey) fetchAll(ctx context.Context) error {
+	files := append([]Attachment(nil), j.known.Submission.Attachments...)
+	for i := range files {
+		a := &files[i]
+		if a.Fetch.IsZero() {
+			continue
+		}
+		if b, ok := j.had.Fetched[i]; ok {
+			a.Blob = b
+			continue
+		}
+		blob, err := j.fetch(ctx, i, a.Fetch)
+		switch {
+		case errors.Is(err, ErrGone) && a.Print:
+			continue
+		case errors.Is(err, ErrGone):
+			return stop(ReasonAttachment, "file %d is no longer at the platform", i+1)
+		case err != nil:
+			return &waiting{"a file could not be fetched from the platform", err}
+		case a.Size != 0 && blob.Size != a.Size:
+			return stop(ReasonAttachment, "file %d is not of the announced size", i+1)
+		}
+		a.Blob = blob
+	}
+	j.known.Submission.Attachments = files
+	return nil
+}
+
+func (j *journey) fetch(ctx context.Context, i int, ref Fetch) (Blob, error) {
+	d := j.dispatchers[j.known.Submission.Source.System]
+	if d == nil || d.system.Fetcher == nil {
+		return Blob{}, ErrGone
+	}
+	return j.Store.Fetched(ctx, j.known.Submission.ID, i, func(w io.Writer) error {
+		return d.gate.call(ctx, func() error { return d.system.Fetcher.Fetch(ctx, ref, w) })
+	})
+}
+
+// ask puts one enrichment's persons to its register. A person without a number
+// keeps what the form or an earlier answer said.
+func (j *journey) ask(ctx context.Context, e Enrichment) (RegisterAnswer, error) {
+	answer := RegisterAnswer{As: e.As, Register: e.Register, List: e.List, AsOf: j.Clock()}
+	for _, had := range j.had.Answers {
+		if had.As == e.As && had.Register == e.Register && j.fresh(had) {
+			return had, nil
+		}
+	}
+	parties, err := e.Find(j.known)
+	if err != nil {
+		return answer, stop(ReasonRule, "%s", err)
+	}
+	if len(parties) == 0 && !e.List && !e.Optional {
+		return answer, stop(ReasonNoPerson, "the form names nobody to ask %s about", e.Register)
+	}
+	for _, p := range parties {
+		person, err := j.lookUp(ctx, e, p)
+		if err != nil && e.Optional && !errors.Is(err, ErrMismatch) {
+			answer.Missed = true
+			return answer, nil
+		}
+		if err != nil {
+			return answer, err
+		}
+		answer.Persons = append(answer.Persons, person)
+	}
+	return answer, nil
+}
+
+// fresh reports whether a committed answer may still be used: a day, and never for
+// who must be handled as protected.
+func (j *journey) fresh(a RegisterAnswer) bool {
+	for _, p := range a.Persons {
+		if p.Protected() {
+			return false
+		}
+	}
+	return !a.Missed && j.Clock().Sub(a.AsOf) < 24*time.Hour
+}
+
+func (j *journey) lookUp(ctx context.Context, e Enrichment, p Party) (Person, error) {
+	if p.ID.IsZero() {
+		// Who was never registered has no mark in any register, so there is none to miss.
+		return Person{
+			Given: p.Given, Family: p.Family, Birth: p.Birth, Protection: NotProtected,
+			Delivered: Blocks{Name: p.Given+p.Family != ""}, AsOf: j.Clock(),
+		}, nil
+	}
+	d := j.dispatchers[e.Register]
+	if d == nil || d.system.Register == nil {
+		return Person{}, stop(ReasonNoConnector, "%s is no register that is connected", e.Register)
+	}
+	var person Person
+	err := d.gate.call(ctx, func() (err error) {
+		person, err = d.system.Register.Lookup(ctx, p.ID)
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return person, stop(ReasonNoPerson, "%s does not know the person", e.Register)
+	case errors.Is(err, ErrMismatch):
+		return person, stop(ReasonMismatch, "%s answered about somebody else", e.Register)
+	case err != nil && refused(err):
+		return person, stop(ReasonRefused, "%s refuses the question: %s", e.Register, noteOf(err))
+	case err != nil:
+		return person, &waiting{string(e.Register) + " cannot answer", err}
+	}
+	return person, nil
+}
+
+// refused reports whether asking again would be answered no again.
+func refused(err error) bool {
+	a, _, _ := AnswerOf(Receipt{}, err)
+	return a == No
+}
+
+// judge lets the route's rules stop a case before anything leaves.
+func (j *journey) judge() error {
+	for _, e := range j.route.Enrich {
+		for _, p := range j.known.Answers[e.As].Persons {
+			switch {
+			case e.Alive && p.Left.Reason != "" && !p.Protected():
+				return stop(ReasonRule, "%s: no longer registered (%s)", e.As, p.Left.Reason)
+			case !p.Protected():
+			case j.route.Protected == Withhold:
+				j.known.Withhold = true
+			default:
+				return stop(ReasonProtected, "%s", e.As)
+			}
+		}
+	}
+	return nil
+}
+
+// list gives the answers in the route's order, as they are stored.
+func (k Known) list(r *Route) []RegisterAnswer {
+	if r == nil {
+		return nil
+	}
+	var all []RegisterAnswer
+	for _, e := range r.Enrich {
+		if a, ok := k.Answers[e.As]; ok {
+			all = append(all, a)
+		}
+	}
+	return all
+}

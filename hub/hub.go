@@ -1,0 +1,253 @@
+// Package hub is the junction between a municipality's form platform and its
+// business systems, told in five verbs:
+//
+//	Receive → Enrich → Map → Deliver → Report
+//
+// A completed form is made durable and answered (Receive). The population
+// registers are asked about its persons (Enrich). A document is rendered for each
+// system that wants one (Map). Each document is delivered until its system has
+// given a receipt or a person has taken over (Deliver). And what the systems say
+// of the case afterwards is told to the citizen and to the platform (Report).
+//
+// The Store remembers and the Bus wakes: all truth is rows, written by Next in one
+// transaction each, and every loop here could be killed between any two lines and
+// begin again from the rows. Whatever is handed on in memory is handed on only to
+// be quick.
+package hub
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options are what a Hub is made of.
+type Options struct {
+	Store   Store
+	Bus     Bus
+	Bundle  *Bundle                               // the active configuration
+	Reopen  func(archive []byte) (*Bundle, error) // for deliveries that are bound to an older one
+	Systems []Opened                              // every system of every municipality
+	Boot    string                                // this process, among all that ever ran
+	Clock   func() time.Time                      //
+	Jitter  func() float64                        // between 0 and 1
+	Log     *slog.Logger                          //
+	Sweep   time.Duration                         // how often rows are looked for without being woken; 0 means 1 s
+}
+
+// An Opened system is one that a municipality has, ready to be used.
+type Opened struct {
+	System
+	ID          SystemID
+	Words       map[string]Step      // its own words, lower case and trimmed: what they mean to the citizen
+	Concurrency int                  // calls at a time; 0 means 8
+	Pace        float64              // calls a second; 0 means no limit
+	Poll        time.Duration        // how often its Tracker is asked; 0 means 30 s
+	Closed      func(time.Time) bool // its maintenance windows; nil means always open
+}
+
+// A Hub runs the journey. All its methods may be called at the same time.
+type Hub struct {
+	Options
+	bundle      atomic.Pointer[Bundle]
+	older       sync.Map // revision: *Bundle
+	gates       map[SystemID]*gate
+	dispatchers map[SystemID]*dispatcher
+	arrivals    chan work
+	slots       chan struct{} // room among the arrivals
+	tokens      atomic.Int64
+	recent      *recent
+	feed        *feed
+	submissions chan struct{} // a submission may be due
+}
+
+// Handed is how many received forms may wait in memory to be enriched. What comes
+// above that waits in the Store.
+const Handed = 1024
+
+// New makes a Hub. It does nothing until Run.
+func New(o Options) *Hub {
+	if o.Sweep == 0 {
+		o.Sweep = time.Second
+	}
+	h := &Hub{
+		Options: o, gates: map[SystemID]*gate{}, dispatchers: map[SystemID]*dispatcher{},
+		arrivals: make(chan work, Handed), slots: make(chan struct{}, Handed),
+		recent: newRecent(2 * Handed), feed: newFeed(), submissions: make(chan struct{}, 1),
+	}
+	h.bundle.Store(o.Bundle)
+	for _, s := range o.Systems {
+		h.gates[s.ID] = newGate(s, o.Clock)
+		h.dispatchers[s.ID] = &dispatcher{
+			Hub: h, system: s, gate: h.gates[s.ID], wake: make(chan struct{}, 1),
+		}
+	}
+	return h
+}
+
+// Receive makes a form durable and goes on with it at once. When it returns
+// without an error the form is on disk, and 202 may be answered.
+func (h *Hub) Receive(ctx context.Context, a Arrival) (Received, error) {
+	a = h.prepare(a)
+	handed := h.reserve(&a)
+	r, err := h.Store.Receive(ctx, a)
+	if err != nil || r.Replayed || !handed {
+		h.release(handed)
+	}
+	if err != nil || r.Replayed {
+		return r, err
+	}
+	h.follow(r.Effects)
+	if handed {
+		h.arrivals <- work{c: r.Case, key: Key(r.Submission.ID), lease: a.Lease, submission: &r.Submission}
+	} else {
+		poke(h.submissions)
+	}
+	h.Log.Info("received", "submission", r.Submission.ID, "municipality", a.Submission.Municipality)
+	return r, nil
+}
+
+// Run does the rest of the journey until ctx is done, and then finishes what is
+// under way: a clean stop leaves no delivery in doubt. It begins by taking over
+// what earlier processes left unfinished.
+func (h *Hub) Run(ctx context.Context) error {
+	if err := h.recover(ctx); err != nil {
+		return err
+	}
+	wakes, err := h.Bus.Wakes(ctx)
+	if err != nil {
+		return err
+	}
+	var all sync.WaitGroup
+	all.Go(func() { h.listen(ctx, wakes) })
+	all.Go(func() { h.every(ctx, 10*h.Sweep, func() { h.recover(ctx) }) })
+	for range enrichers {
+		all.Go(func() { h.enrichArrivals(ctx) })
+	}
+	all.Go(func() { h.enrichDue(ctx) })
+	for _, d := range h.dispatchers {
+		all.Go(func() { d.run(ctx) })
+		if d.system.Tracker != nil {
+			all.Go(func() { h.track(ctx, d.system) })
+		}
+	}
+	all.Wait()
+	return nil
+}
+
+// recover takes rows out of dead hands: of processes that are no more, and of
+// work that has taken too long.
+func (h *Hub) recover(ctx context.Context) error {
+	n, err := h.Store.Recover(ctx, h.Boot, h.Clock())
+	if err != nil {
+		h.Log.Error("recover", "error", err)
+		return err
+	}
+	if n > 0 {
+		h.Log.Info("took over unfinished work", "rows", n)
+		h.wakeAll()
+	}
+	return nil
+}
+
+// Activate makes a configuration the one by which new submissions go. Deliveries
+// that are planned already keep theirs.
+func (h *Hub) Activate(ctx context.Context, b *Bundle) error {
+	if err := h.Store.SaveBundle(ctx, b.Revision, b.Archive, h.Clock()); err != nil {
+		return err
+	}
+	h.bundle.Store(b)
+	h.Log.Info("configuration active", "revision", b.Revision)
+	return nil
+}
+
+// Bundle gives the active configuration.
+func (h *Hub) Bundle() *Bundle { return h.bundle.Load() }
+
+// Watch gives a channel that is poked when a case may have a new Status, and a
+// function that ends it. What there is to read is in the Store.
+func (h *Hub) Watch(c CaseID) (<-chan struct{}, func()) { return h.feed.watch(c) }
+
+// A Circuit tells of one system whether it is called at present.
+type Circuit struct {
+	System SystemID
+	Cause  Cause // why it is not; "" when it is
+	Since  time.Time
+}
+
+// Circuits gives every system's.
+func (h *Hub) Circuits() []Circuit {
+	all := make([]Circuit, 0, len(h.Systems))
+	for _, s := range h.Systems {
+		cause, since := h.gates[s.ID].open()
+		all = append(all, Circuit{s.ID, cause, since})
+	}
+	return all
+}
+
+// follow does what a transition asks for beside its rows: it wakes who has
+// something to do, here and in other processes.
+func (h *Hub) follow(fx Effects) {
+	for _, s := range fx.Wake {
+		if d := h.dispatchers[s]; d != nil {
+			poke(d.wake)
+		}
+		h.Bus.Wake(context.Background(), Wake{System: s})
+	}
+	for _, s := range fx.Statuses {
+		h.feed.tell(s.Case)
+		h.Bus.Wake(context.Background(), Wake{Case: s.Case})
+	}
+}
+
+// listen hears what other processes, or this one, said on the bus.
+func (h *Hub) listen(ctx context.Context, wakes <-chan Wake) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case w, ok := <-wakes:
+			switch d := h.dispatchers[w.System]; {
+			case !ok:
+				return
+			case w.Case != "":
+				h.feed.tell(w.Case)
+			case w.System == "":
+				poke(h.submissions)
+			case d != nil:
+				poke(d.wake)
+			}
+		}
+	}
+}
+
+func (h *Hub) wakeAll() {
+	poke(h.submissions)
+	for _, d := range h.dispatchers {
+		poke(d.wake)
+	}
+}
+
+// every runs f each d until ctx is done.
+func (h *Hub) every(ctx context.Context, d time.Duration, f func()) {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			f()
+		}
+	}
+}
+
+// poke says that there is something to do, to somebody who may know it already.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,269 @@
+package hub_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+)
+
+var errLine = errors.New("the line was cut")
+
+func TestAFormGoesAllTheWay(t *testing.T) {
+	played(t, func(s *stage) {
+		r := s.send("320342", "1")
+		c := s.completed(r)
+		if c.Step != hub.Registrerat || c.Ref != "SBN 2026/1" {
+			t.Errorf("the citizen sees %s, %s", c.Step, c.Ref)
+		}
+		s.diarium.tells(hub.Report{ID: "1", Ref: "SBN 2026/1", Word: "Under handläggning ", At: time.Now()})
+		s.diarium.tells(hub.Report{ID: "2", Ref: "SBN 2026/1", Word: "ett nytt ord", At: time.Now()})
+		s.diarium.tells(hub.Report{ID: "3", Ref: "SBN 2026/1", Word: "Beslutat", At: time.Now()})
+		s.until(r, "decided", func(c hub.Case, _ hub.Progress) bool { return c.Step == hub.Beslutat })
+		s.until(r, "told", func(c hub.Case, _ hub.Progress) bool {
+			for _, d := range c.Deliveries {
+				if d.Kind == hub.TellingKind && !d.Settled() {
+					return false
+				}
+			}
+			return true
+		})
+		if want := []hub.Step{hub.Registrerat, hub.UnderHandlaggning, hub.Beslutat}; !reflect.DeepEqual(s.platform.told, want) {
+			t.Errorf("the platform was told %v, want %v", s.platform.told, want)
+		}
+		lines, err := s.store.Statuses(context.Background(), hub.AsCitizen(alva), c.ID, 0, 100)
+		if err != nil || len(lines) != 4 || lines[0].Step != hub.Inkommet || lines[3].Step != hub.Beslutat {
+			t.Errorf("the citizen's stream: %+v, %v", lines, err)
+		}
+		for i, l := range lines {
+			if l.Seq != uint64(i+1) {
+				t.Errorf("line %d has number %d: there is a gap", i, l.Seq)
+			}
+		}
+	})
+}
+
+func TestALostAnswerNeverMakesTwo(t *testing.T) {
+	played(t, func(s *stage) {
+		s.diarium.answers = []func() error{func() error { return errLine }}
+		s.bygg.answers = []func() error{func() error { return errLine }}
+		c := s.completed(s.send("320342", "1"))
+		if n := len(s.diarium.posts); n != 1 {
+			t.Errorf("the diarium, which can be asked, saw %d posts, want 1", n)
+		}
+		if n := len(s.bygg.posts); n != 2 || len(s.bygg.taken) != 1 {
+			t.Errorf("the building system, which knows our key, saw %d posts and has %d", n, len(s.bygg.taken))
+		}
+		if c.Ref != "SBN 2026/1" {
+			t.Errorf("reference %s", c.Ref)
+		}
+	})
+}
+
+func TestAnAttemptThatNeverArrivedIsSentAgain(t *testing.T) {
+	played(t, func(s *stage) {
+		s.diarium.refusals = []error{errLine}
+		s.completed(s.send("320342", "1"))
+		if n := len(s.diarium.posts); n != 2 || len(s.diarium.taken) != 1 {
+			t.Errorf("%d posts, %d cases", n, len(s.diarium.taken))
+		}
+	})
+}
+
+func TestARefusalRestsWithAPerson(t *testing.T) {
+	played(t, func(s *stage) {
+		s.diarium.refusals = []error{hub.Reject(errors.New("HTTP status 422"))}
+		c := s.held(s.send("320342", "1"), hub.ReasonRefused)
+		if d := c.Deliveries[1]; d.State != hub.Blocked {
+			t.Errorf("the building system's file is %s, want BLOCKED: it needs the diarienummer", d.State)
+		}
+	})
+}
+
+func TestAnOutageUsesUpNoAttempts(t *testing.T) {
+	played(t, func(s *stage) {
+		for range 500 {
+			s.diarium.refusals = append(s.diarium.refusals, hub.Unavailable(errLine, hub.Down))
+		}
+		c := s.completed(s.send("320342", "1"))
+		if a := c.Deliveries[0].Attempts; a != 1 {
+			t.Errorf("%d attempts were counted, want 1", a)
+		}
+	})
+}
+
+func TestOneOutageIsOneIncident(t *testing.T) {
+	played(t, func(s *stage) {
+		for range 20 {
+			s.diarium.refusals = append(s.diarium.refusals, hub.Unavailable(errLine, hub.Credentials))
+		}
+		var all []hub.Received
+		for i := range 40 {
+			all = append(all, s.send(string(rune('A'+i)), "1"))
+		}
+		open := false
+		s.until(all[0], "stopped by the circuit", func(hub.Case, hub.Progress) bool {
+			for _, c := range s.hub.Circuits() {
+				open = open || c.System == "k.diarium" && c.Cause == hub.Credentials
+			}
+			return open
+		})
+		for _, r := range all {
+			s.completed(r)
+		}
+		if n := len(s.diarium.posts); n != 60 {
+			t.Errorf("%d posts for 40 forms and 20 refused probes, want 60", n)
+		}
+	})
+}
+
+func TestARegisterThatIsDownIsWaitedFor(t *testing.T) {
+	played(t, func(s *stage) {
+		for range 50 {
+			s.register.errs = append(s.register.errs, hub.Unavailable(errLine, hub.Down))
+		}
+		r := s.send("320342", "1")
+		s.until(r, "waiting", func(_ hub.Case, p hub.Progress) bool { return p.State == hub.EnrichWait })
+		s.restart()
+		s.completed(r)
+	})
+}
+
+func TestWhatTheRegisterSaysDecides(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		set    func(*stage)
+		reason hub.Reason
+	}{
+		{"nobody by that number", func(s *stage) { s.register.errs = []error{hub.ErrNotFound} }, hub.ReasonNoPerson},
+		{"somebody else", func(s *stage) { s.register.errs = []error{hub.ErrMismatch} }, hub.ReasonMismatch},
+		{"sekretessmarkering", func(s *stage) { s.register.person.Protection = hub.Marked }, hub.ReasonProtected},
+		{"protection not known", func(s *stage) { s.register.person.Protection = hub.ProtectionUnknown }, hub.ReasonProtected},
+		{"protected, withheld, to a system that cannot carry it", func(s *stage) {
+			s.route.Protected, s.register.person.Protection = hub.Withhold, hub.Marked
+		}, hub.ReasonProtected},
+		{"deceased", func(s *stage) {
+			s.route.Enrich[0].Alive, s.register.person.Left = true, hub.Departure{Reason: "AV"}
+		}, hub.ReasonRule},
+		{"not connected", func(s *stage) { s.route.Enrich[0].Register = "k.kir" }, hub.ReasonNoConnector},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			played(t, func(s *stage) {
+				tc.set(s)
+				s.held(s.send("320342", "1"), tc.reason)
+				if n := len(s.diarium.posts) + len(s.bygg.posts); n != 0 {
+					t.Errorf("%d posts left us", n)
+				}
+			})
+		})
+	}
+}
+
+func TestAnOptionalLookUpMayBeMissed(t *testing.T) {
+	played(t, func(s *stage) {
+		s.route.Enrich[0].Optional = true
+		s.register.errs = []error{errLine}
+		r := s.send("320342", "1")
+		s.completed(r)
+		facts, err := s.store.Facts(context.Background(), hub.AsHub(), r.Submission.ID)
+		if err != nil || len(facts.Answers) != 1 || !facts.Answers[0].Missed {
+			t.Errorf("facts %+v, %v", facts, err)
+		}
+	})
+}
+
+func TestACompletionIsADocumentInTheSameCase(t *testing.T) {
+	played(t, func(s *stage) {
+		s.diarium.refusals = []error{hub.Later(errLine, 30*time.Minute)}
+		first := s.send("320342", "1")
+		second := s.send("320342", "2")
+		if first.Case.ID != second.Case.ID {
+			t.Fatal("the completion made a case of its own")
+		}
+		s.completed(first)
+		c := s.completed(second)
+		if len(s.diarium.posts) != 3 || s.diarium.posts[2] != hub.KeyOf(second.Submission.ID, "komplettering") {
+			t.Errorf("the diarium saw %v: the case comes first", s.diarium.posts)
+		}
+		if len(c.Submissions) != 2 || c.FirstReceipts()["diarium"].Number != "SBN 2026/1" {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+func TestFilesThatAreReferredToAreFetched(t *testing.T) {
+	ref := func(file string, size int64, isPrint bool) hub.Attachment {
+		return hub.Attachment{Name: file, Size: size, Print: isPrint, Fetch: hub.Fetch{Kind: "file", File: file}}
+	}
+	whole := []string{"content of a.pdf", "content of print"}
+	for _, tc := range []struct {
+		name   string
+		files  []hub.Attachment
+		errs   []error
+		want   []string
+		reason hub.Reason
+	}{
+		{"file and print", []hub.Attachment{ref("a.pdf", 16, false), ref("print", 0, true)}, nil, whole, ""},
+		{"the platform is down for a while", []hub.Attachment{ref("a.pdf", 16, false), ref("print", 0, true)}, []error{errLine, errLine}, whole, ""},
+		{"gone", []hub.Attachment{ref("a.pdf", 16, false)}, []error{hub.ErrGone}, nil, hub.ReasonAttachment},
+		{"of another size", []hub.Attachment{ref("a.pdf", 17, false)}, nil, nil, hub.ReasonAttachment},
+		{"no print: the form itself goes along", []hub.Attachment{ref("print", 0, true)}, []error{hub.ErrGone}, []string{"<FlowInstance/>1"}, ""},
+		{"no files at all", nil, nil, []string{"<FlowInstance/>1"}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			played(t, func(s *stage) {
+				s.platform.errs = tc.errs
+				r := s.send("320342", "1", tc.files...)
+				if tc.reason != "" {
+					s.held(r, tc.reason)
+					return
+				}
+				s.completed(r)
+				if got := s.diarium.files[hub.KeyOf(r.Submission.ID, "diarium")]; !reflect.DeepEqual(got, tc.want) {
+					t.Errorf("the diarium got %q, want %q", got, tc.want)
+				}
+			})
+		})
+	}
+}
+
+func TestAnUnknownServiceIsReceivedAndHeld(t *testing.T) {
+	played(t, func(s *stage) {
+		s.route.Service = "999"
+		s.held(s.send("320342", "1"), hub.ReasonNoRoute)
+	})
+}
+
+// A process that dies while a delivery is under way leaves a don't know behind, and
+// the next process asks.
+func TestDeathDuringAnAttempt(t *testing.T) {
+	played(t, func(s *stage) {
+		hang := make(chan struct{})
+		s.diarium.answers = []func() error{func() error { <-hang; return errLine }}
+		r := s.send("320342", "1")
+		s.until(r, "under way", func(hub.Case, hub.Progress) bool { return s.diarium.seen() == 1 })
+		close(hang)
+		s.restart()
+		s.completed(r)
+		if n := len(s.diarium.posts); n != 1 || len(s.diarium.taken) != 1 {
+			t.Errorf("%d posts, %d cases", n, len(s.diarium.taken))
+		}
+	})
+}
+
+func TestTheSameAgainIsTheSame(t *testing.T) {
+	played(t, func(s *stage) {
+		r := s.send("320342", "1")
+		again := s.send("320342", "1")
+		if !again.Replayed || again.Submission.ID != r.Submission.ID {
+			t.Errorf("sent again: %v, replayed %v", again.Submission.ID, again.Replayed)
+		}
+		s.completed(r)
+		if len(s.diarium.taken) != 1 {
+			t.Errorf("%d cases", len(s.diarium.taken))
+		}
+	})
+}

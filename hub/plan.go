@@ -1,0 +1,230 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+)
+
+// planned decides the deliveries, and renders every document that can be rendered
+// now: a mistake shows before anything has been sent anywhere.
+func (j *journey) planned(ctx context.Context) (Event, Facts) {
+	facts := Facts{Answers: j.known.list(j.route)}
+	r := &remembered{submission: j.known.Submission, answers: facts.Answers, documents: map[Key]Document{}}
+	var plans []Plan
+	first := j.w.c.Submissions[0].Key == j.w.key
+	for _, leg := range j.route.Legs {
+		if !leg.On.Fits(first) {
+			continue
+		}
+		plan, err := j.plan(leg, first, r)
+		if err != nil {
+			return j.outcome(j.w, err), facts
+		}
+		plans = append(plans, plan)
+	}
+	j.recent.keep(r)
+	return Planned{
+		When: When{j.Clock()}, Key: j.w.key, Lease: j.w.lease, Revision: j.bundle.Revision,
+		Voice: j.route.Voice(), Expect: j.route.Promised(j.known.Submission.Inkommen), Deliveries: plans,
+	}, facts
+}
+
+func (j *journey) plan(leg Leg, first bool, r *remembered) (Plan, error) {
+	d := j.dispatchers[leg.To]
+	if d == nil || d.system.Destination == nil {
+		return Plan{}, stop(ReasonNoConnector, "%s is no system that is connected", leg.To)
+	}
+	can := d.system.Can.Of(leg.Mapping.Operation())
+	if j.known.Withhold && !can.Protected {
+		return Plan{}, stop(ReasonProtected, "%s cannot carry a mark of protected identity", leg.To)
+	}
+	plan := Plan{
+		Leg: leg.Name, System: leg.To, Operation: leg.Mapping.Operation(), Level: can.Level,
+		Lag: can.Lag, After: leg.After, Step: leg.Step,
+	}
+	if leg.After != "" || !first {
+		return plan, nil // it may read receipts that are yet to come
+	}
+	doc, err := leg.Mapping.Render(j.known)
+	if err != nil {
+		return plan, unrenderable(err)
+	}
+	plan.SHA256 = doc.SHA256()
+	r.documents[KeyOf(j.known.Submission.ID, leg.Name)] = doc
+	return plan, nil
+}
+
+// unrenderable says why a document could not be rendered, in the mapping's words.
+func unrenderable(err error) error {
+	var m *MappingError
+	if errors.As(err, &m) {
+		return stop(m.Reason, "%s: %s", m.Where, m.Text)
+	}
+	return stop(ReasonMapping, "the document could not be rendered")
+}
+
+// delivery makes the Delivery of a row: the document from memory, or rendered
+// again from what is stored, by the configuration that the row is bound to.
+func (h *Hub) delivery(ctx context.Context, c Case, p Progress) (Delivery, error) {
+	r, err := h.remember(ctx, p.Submission)
+	if err != nil {
+		return Delivery{}, err
+	}
+	doc, ok := r.documents[p.Key]
+	if !ok || doc.SHA256() != p.SHA256 {
+		if doc, err = h.render(ctx, c, p, r); err != nil {
+			return Delivery{}, err
+		}
+	}
+	return Delivery{
+		Key: p.Key, Case: c.ID, Municipality: c.Municipality, Operation: p.Operation,
+		Document: doc, Files: h.files(r.submission), Receipts: c.Receipts(),
+	}, nil
+}
+
+func (h *Hub) render(ctx context.Context, c Case, p Progress, r *remembered) (Document, error) {
+	b, err := h.revision(ctx, p.Revision)
+	if err != nil {
+		return Document{}, err
+	}
+	route := b.Route(c.Municipality, c.Source, c.Service)
+	if route == nil {
+		return Document{}, stop(ReasonNoRoute, "the route is gone from revision %s", b.Revision)
+	}
+	for _, leg := range route.Legs {
+		if leg.Name == p.Leg {
+			doc, err := leg.Mapping.Render(h.knownTo(c, p, r, b, route))
+			if err != nil {
+				return doc, unrenderable(err)
+			}
+			return doc, nil
+		}
+	}
+	return Document{}, stop(ReasonNoRoute, "the leg %s is gone from revision %s", p.Leg, b.Revision)
+}
+
+// knownTo is everything that a delivery's document may be made of.
+func (h *Hub) knownTo(c Case, p Progress, r *remembered, b *Bundle, route *Route) Known {
+	known := Known{
+		Submission: r.submission, Title: route.Title, Council: b.Municipalities[route.Municipality],
+		Answers: map[string]RegisterAnswer{}, Receipts: map[string]Receipt{}, Case: c.FirstReceipts(),
+	}
+	if fitted, err := route.fit(known.Submission); err == nil {
+		known.Submission = fitted
+	}
+	known.Submission.Parties = route.parties(known)
+	for _, a := range r.answers {
+		known.Answers[a.As] = a
+		for _, person := range a.Persons {
+			known.Withhold = known.Withhold || person.Protected()
+		}
+	}
+	for _, d := range c.Deliveries {
+		if d.Submission == p.Submission && d.Receipt != nil {
+			known.Receipts[d.Leg] = *d.Receipt
+		}
+	}
+	return known
+}
+
+// files are what goes with every delivery: the attachments in order, and then the
+// platform's print of the form, or else the form as it came.
+func (h *Hub) files(s Submission) []File {
+	var files []File
+	printed := false
+	for _, a := range s.Attachments {
+		if a.Blob.ID == "" {
+			continue // a print that the platform no longer has
+		}
+		printed = printed || a.Print
+		files = append(files, h.file(s.ID, a))
+	}
+	if !printed && s.Original.ID != "" {
+		files = append(files, h.file(s.ID, s.original()))
+	}
+	return files
+}
+
+// original is the form as it came, as a file of its own.
+func (s Submission) original() Attachment {
+	kind, _, _ := strings.Cut(s.OriginalType, ";")
+	_, ending, _ := strings.Cut(kind, "/")
+	if ending != "xml" && ending != "json" {
+		kind, ending = "application/octet-stream", "bin"
+	}
+	return Attachment{Name: "formulär." + ending, Type: kind, Size: s.Original.Size, Blob: s.Original, Print: true}
+}
+
+func (h *Hub) file(id ID, a Attachment) File {
+	return File{a, func(ctx context.Context) (io.ReadCloser, error) {
+		return h.Store.Open(ctx, AsHub(), id, a.Blob)
+	}}
+}
+
+// remember finds what is known of a submission, in memory or in the Store.
+func (h *Hub) remember(ctx context.Context, id ID) (*remembered, error) {
+	if r := h.recent.get(id); r != nil {
+		return r, nil
+	}
+	s, err := h.Store.Submission(ctx, AsHub(), id)
+	if err != nil {
+		return nil, damaged(err)
+	}
+	facts, err := h.Store.Facts(ctx, AsHub(), id)
+	if err != nil {
+		return nil, damaged(err)
+	}
+	for i, b := range facts.Fetched {
+		s.Attachments[i].Blob = b
+	}
+	return &remembered{submission: s, answers: facts.Answers}, nil
+}
+
+// damaged tells stored content that cannot be read from a Store that cannot: the
+// first never mends itself.
+func damaged(err error) error {
+	if errors.Is(err, ErrContents) {
+		return stop(ReasonCorrupt, "what is stored cannot be read: see the backup")
+	}
+	return err
+}
+
+// revision finds a configuration, the active one or the one that a delivery was
+// planned with.
+func (h *Hub) revision(ctx context.Context, revision string) (*Bundle, error) {
+	if b := h.bundle.Load(); b.Revision == revision || h.Reopen == nil {
+		return b, nil
+	}
+	if b, ok := h.older.Load(revision); ok {
+		return b.(*Bundle), nil
+	}
+	archive, err := h.Store.Bundle(ctx, revision)
+	if err != nil {
+		return nil, err
+	}
+	b, err := h.Reopen(archive)
+	if err != nil {
+		return nil, err
+	}
+	h.older.Store(revision, b)
+	return b, nil
+}
+
+// sweep runs take when woken and each Sweep, and again at once while there is more.
+func (h *Hub) sweep(ctx context.Context, wake <-chan struct{}, take func() (more bool)) {
+	tick := time.NewTicker(h.Sweep)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		if take() {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-wake:
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package hub
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"time"
+)
+
+// leaseFor is how long a row may be in one process's hands. A worker stops itself
+// a little before.
+const (
+	leaseFor = 10 * time.Minute
+	fence    = 5 * time.Second
+)
+
+// lease takes a row in hand from now. The Store gives tokens of its own to what
+// is claimed there; those given here are negative, so that the two never meet.
+func (h *Hub) lease() Lease {
+	return Lease{Boot: h.Boot, Token: -h.tokens.Add(1), Until: h.Clock().Add(leaseFor)}
+}
+
+// prepare adds what the configuration and the content say about an arriving form.
+// Nothing here can refuse it: what a route cannot read is held later, in the open.
+func (h *Hub) prepare(a Arrival) Arrival {
+	a.Now = h.Clock()
+	a.Fingerprint = fingerprint(a.Submission)
+	s := &a.Submission
+	if d := h.dispatchers[s.Source.System]; d != nil && d.system.Teller != nil {
+		a.Teller = s.Source.System
+	}
+	r := h.bundle.Load().Route(s.Municipality, s.Source.System, s.Service)
+	if r == nil {
+		return a
+	}
+	a.Own, a.Voice, a.Expect = r.Own, r.Voice(), r.Promised
+	if fitted, err := r.fit(*s); err == nil {
+		s.Parties = r.parties(Known{Submission: fitted})
+	}
+	return a
+}
+
+// reserve finds room among the arrivals, so that the form can be handed on in
+// memory. Without room it waits in the Store for the sweeper.
+func (h *Hub) reserve(a *Arrival) bool {
+	select {
+	case h.slots <- struct{}{}:
+		a.Lease = h.lease()
+		return true
+	default:
+		return false
+	}
+}
+
+func (h *Hub) release(handed bool) {
+	if handed {
+		<-h.slots
+	}
+}
+
+// fingerprint tells whether two forms are the same form: by what they say and by
+// what their files hold, not by how they were written.
+func fingerprint(s Submission) [32]byte {
+	type file struct {
+		Name, SHA256 string
+		Fetch        Fetch
+	}
+	var files []file
+	for _, a := range s.Attachments {
+		files = append(files, file{a.Name, string(a.Blob.SHA256[:]), a.Fetch})
+	}
+	contents, _ := Submission{Source: s.Source, Parties: s.Parties, Answers: s.Answers}.RevealContents()
+	rest, _ := json.Marshal(struct {
+		Municipality         Municipality
+		Service, FormVersion string
+		Submitted            time.Time
+		Files                []file
+	}{s.Municipality, s.Service, s.FormVersion, s.Submitted, files})
+	return sha256.Sum256(append(append(contents, 0), rest...))
+}
+
+// fit gives the submission with its answers typed by the form's schema.
+func (r *Route) fit(s Submission) (Submission, error) {
+	if r.Form == nil {
+		return s, nil
+	}
+	form := r.Form(s.FormVersion)
+	if form == nil {
+		return s, nil
+	}
+	answers, err := form.Fit(s.Answers)
+	if err == nil {
+		s.Answers = answers
+	}
+	return s, err
+}
+
+// parties gives the parties that came with a submission and those that the route
+// finds in its answers. A role that came with it is not looked for.
+func (r *Route) parties(known Known) []Party {
+	all, _ := r.findParties(known)
+	return all
+}
+
+// findParties is parties, with the first error of a rule that could not be
+// followed: its own text, which names the role and no value.
+func (r *Route) findParties(known Known) ([]Party, error) {
+	all := known.Submission.Parties
+	came := map[string]bool{}
+	for _, p := range all {
+		came[p.Role] = true
+	}
+	var failed error
+	for _, rule := range r.Parties {
+		if came[rule.Role] {
+			continue
+		}
+		found, err := rule.Find(known)
+		if err != nil && failed == nil {
+			failed = err
+		}
+		for _, p := range found {
+			p.Role, p.Follows = rule.Role, rule.Follows
+			all = append(all[:len(all):len(all)], p)
+		}
+	}
+	return all, failed
+}
