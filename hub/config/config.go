@@ -1,0 +1,245 @@
+// Package config reads what a municipality's people write: knutpunkt.yaml, and under
+// routes/ who a municipality is (municipality.yaml), which systems it has
+// (systems.yaml) and who gets what of each e-service (a route per file).
+//
+// It reads strictly. An unknown, missing or misspelt key, a name that nothing has, an
+// expression that cannot be right: all of it is found before any citizen is involved,
+// all at once, each with its file and line and in words for whoever wrote the file.
+//
+// Routes, mappings and schemas are a bundle: Read packs their texts, Open makes of
+// them what the hub runs, now or in a year, when a delivery is still bound to them.
+// What is in systems.yaml (addresses, secrets) is no part of it and is always the
+// present one.
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/mapping"
+)
+
+// Check finds everything that can be known to be wrong with a configuration without
+// its secrets and without calling anybody: the problems of routes, systems, mappings
+// and schemas, and the mappings' own tests that fail. They come in order of file and
+// line.
+func Check(fsys fs.FS, connectors []hub.Connector) []mapping.Problem {
+	c := newConfiguration(fsys)
+	c.connectors, c.opened = connectors, map[hub.SystemID]hub.System{}
+	systems := c.systems()
+	c.names = c.readNames()
+	bundle := c.compile()
+	c.checkMappings()
+	switch {
+	case len(c.problems) > 0: // what is not used may be what is misspelt
+	case len(bundle.Routes) == 0:
+		c.add("routes", 1, "there is no route: this is no folder of a configuration, or an empty one")
+	default:
+		c.checkUse(systems, bundle.Routes)
+	}
+	if exists(fsys, settingsFile) {
+		c.checkClients(c.settings(nil), bundle)
+	}
+	return c.sorted()
+}
+
+// checkClients finds clients that are to call for a municipality that is not there.
+func (c *configuration) checkClients(s *Settings, b *hub.Bundle) {
+	for _, client := range s.Clients {
+		for _, m := range client.Municipalities {
+			if _, there := b.Municipalities[m]; !there && isKommunkod(string(m)) {
+				c.add(settingsFile, client.Line, "%s is to call for %s, but no folder under routes/ has that kommunkod", client.Name, m)
+			}
+		}
+	}
+}
+
+// Systems reads every systems.yaml of a configuration's folder, with the secrets that
+// they refer to. Connectors read their part of an entry strictly too. The error is a
+// Problems.
+func Systems(dir string, connectors []hub.Connector) ([]System, error) {
+	c := newConfiguration(os.DirFS(dir))
+	c.connectors, c.secrets = connectors, secrets{dir, os.LookupEnv}
+	c.problems = nil // of the municipalities: Open tells of those
+	systems := c.systems()
+	return systems, c.err()
+}
+
+// Problems are everything that is wrong with a configuration, as one error.
+type Problems []mapping.Problem
+
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, problem := range ps {
+		lines[i] = problem.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// problemsOf gives the problems that an error of this package is made of.
+func problemsOf(err error) Problems {
+	var ps Problems
+	errors.As(err, &ps)
+	return ps
+}
+
+// err gives a page's problems as an error; nil when there are none.
+func (p *page) err() error {
+	if len(p.problems) == 0 {
+		return nil
+	}
+	return Problems(p.problems)
+}
+
+// A configuration is a folder under reading.
+type configuration struct {
+	fsys       fs.FS
+	connectors []hub.Connector
+	secrets    secrets
+	names      map[hub.SystemID]string         // of every system: its connector
+	opened     map[hub.SystemID]hub.System     // what can be opened without its secrets, to see what it can do
+	councils   map[string]hub.MunicipalityText // by folder
+	mappings   map[string]*mapping.Mapping     // by file; nil for one that does not compile
+	forms      map[string]*form                // by file; nil for one that does not compile
+	uses       []use
+	problems   []mapping.Problem
+}
+
+func newConfiguration(fsys fs.FS) *configuration {
+	c := &configuration{
+		fsys: fsys, councils: map[string]hub.MunicipalityText{},
+		mappings: map[string]*mapping.Mapping{}, forms: map[string]*form{},
+	}
+	c.readCouncils()
+	return c
+}
+
+// compile makes the bundle that the routes, mappings and schemas are.
+func (c *configuration) compile() *hub.Bundle {
+	b := &hub.Bundle{Municipalities: map[hub.Municipality]hub.MunicipalityText{}}
+	for _, council := range c.councils {
+		b.Municipalities[council.Code] = council
+	}
+	for _, name := range c.files("routes/*/*.yaml") {
+		switch {
+		case path.Base(name) == "municipality.yaml", path.Base(name) == "systems.yaml":
+		case folderOf(name) == shared:
+			c.add(name, 1, "a route belongs to a municipality: routes/shared holds systems.yaml only")
+		default:
+			if r := c.route(name); r != nil {
+				c.addRoute(b, r)
+			}
+		}
+	}
+	for _, name := range c.files("routes/*/*.yml") {
+		c.add(name, 1, "the file is not read: its name must end in .yaml")
+	}
+	return b
+}
+
+// addRoute adds a route, if no other takes the same forms.
+func (c *configuration) addRoute(b *hub.Bundle, r *hub.Route) {
+	if other := b.Route(r.Municipality, r.From, r.Service); other != nil {
+		file, _, _ := strings.Cut(r.Where, ":")
+		c.add(file, 1, "%s already takes the forms of %s from %s", other.Where, r.Service, r.From)
+		return
+	}
+	b.Routes = append(b.Routes, r)
+}
+
+// councilText is a municipality.yaml.
+type councilText struct {
+	Code word `yaml:"code"`
+	Name word `yaml:"name"`
+}
+
+// readCouncils reads who the municipalities are.
+func (c *configuration) readCouncils() {
+	folders := map[string]bool{}
+	for _, name := range c.files("routes/*/*.yaml") {
+		folders[folderOf(name)] = true
+	}
+	delete(folders, shared)
+	taken := map[hub.Municipality]string{}
+	for _, folder := range sortedKeys(folders) {
+		name := "routes/" + folder + "/municipality.yaml"
+		p, top := c.open(name)
+		if !isName(folder) {
+			p.add(1, "a municipality's folder is called by lower-case letters a–z, digits, - and _, beginning with a letter")
+		}
+		if top != nil {
+			council := p.council(top, folder)
+			if other := taken[council.Code]; other != "" && council.Code != "" {
+				p.add(1, "%s has the code %s too", other, council.Code)
+			}
+			taken[council.Code] = name
+			c.councils[folder] = council
+		}
+		c.close(p)
+	}
+}
+
+func (p *page) council(top *yaml.Node, folder string) hub.MunicipalityText {
+	var text councilText
+	p.fill(top, &text)
+	if code := text.Code.text; code != "" && !isKommunkod(code) {
+		p.add(text.Code.line, `a kommunkod is four digits in quotes, such as "0114"`)
+	}
+	return hub.MunicipalityText{Code: hub.Municipality(text.Code.text), Name: text.Name.text, Folder: folder}
+}
+
+func isKommunkod(s string) bool {
+	return len(s) == 4 && !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+// open begins the reading of a file, and close ends it.
+func (c *configuration) open(name string) (*page, *yaml.Node) {
+	p := &page{name: name, secrets: c.secrets}
+	text, err := fs.ReadFile(c.fsys, name)
+	if err != nil {
+		p.add(1, "%s", unreadable(err))
+		return p, nil
+	}
+	return p, p.parse(text)
+}
+
+func (c *configuration) close(p *page) { c.problems = append(c.problems, p.problems...) }
+
+func (c *configuration) add(file string, line int, format string, args ...any) {
+	p := page{name: file}
+	p.add(line, format, args...)
+	c.close(&p)
+}
+
+// files gives the names that match a pattern, in order.
+func (c *configuration) files(pattern string) []string {
+	names, err := fs.Glob(c.fsys, pattern)
+	if err != nil {
+		panic("config: the pattern " + pattern + " is wrong")
+	}
+	return names
+}
+
+// sorted gives the problems in order of file and line, each once.
+func (c *configuration) sorted() []mapping.Problem {
+	slices.SortStableFunc(c.problems, func(a, b mapping.Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return slices.Compact(c.problems)
+}
+
+func (c *configuration) err() error {
+	if len(c.problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("read configuration: %w", Problems(c.sorted()))
+}

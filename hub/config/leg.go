@@ -1,0 +1,210 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/mapping"
+)
+
+// A use is one leg's use of a mapping: which names it has there, by each version of
+// the form.
+type use struct {
+	where   string // the leg's file:line
+	mapping *mapping.Mapping
+	envs    []mapping.Env
+}
+
+// deliver compiles the legs.
+func (w *way) deliver() {
+	if len(w.text.Deliver) == 0 {
+		w.page.add(1, "deliver names no system: a form that nobody gets is lost")
+	}
+	for _, leg := range w.text.Deliver {
+		w.leg(leg)
+	}
+	w.checkVoice()
+	for i, leg := range w.text.Deliver {
+		w.checkAfter(leg, w.route.Legs[i])
+	}
+	for _, leg := range w.route.Legs {
+		w.env.Case = append(w.env.Case, leg.Name)
+	}
+	for i, leg := range w.text.Deliver {
+		w.useMapping(leg, i)
+	}
+}
+
+func (w *way) leg(text legText) {
+	leg := hub.Leg{
+		Name: legName(text), To: w.system(text.To), On: hub.On(text.On.text), After: text.After.text,
+		Step: w.page.step(text.Step), Voice: text.Voice,
+	}
+	if leg.On == "" {
+		leg.On = hub.Both
+	}
+	if leg.On != hub.First && leg.On != hub.Completion && leg.On != hub.Both {
+		w.page.add(text.On.line, "on is first, completion or both")
+	}
+	where := word{text: leg.Name, line: max(text.Name.line, text.To.line)}
+	if leg.Name != "" && (!isName(leg.Name) || correction.MatchString(leg.Name)) {
+		w.page.add(where.line, "a leg is called by lower-case letters a–z, digits, - and _, beginning with a letter, "+
+			"and not ending as a correction does (-r2)")
+	}
+	if slices.ContainsFunc(w.route.Legs, func(l hub.Leg) bool { return l.Name == leg.Name && l.Name != "" }) {
+		w.page.add(where.line, "two legs are called %s: give one of them a name of its own", leg.Name)
+	} else {
+		w.takeName(where)
+	}
+	w.route.Legs = append(w.route.Legs, leg)
+}
+
+// correction is how the Key of a corrected delivery ends.
+var correction = regexp.MustCompile(`-r[0-9]+$`)
+
+// legName is the leg's own, or that of the system without its folder.
+func legName(text legText) string {
+	if text.Name.text != "" {
+		return text.Name.text
+	}
+	return text.To.text[strings.LastIndex(text.To.text, ".")+1:]
+}
+
+// checkVoice sees to it that the citizen hears one system.
+func (w *way) checkVoice() {
+	var voices []legText
+	for _, leg := range w.text.Deliver {
+		if leg.Voice {
+			voices = append(voices, leg)
+		}
+	}
+	switch {
+	case len(w.text.Deliver) > 0 && len(voices) == 0:
+		w.page.add(w.text.Deliver[0].Line, "no leg has voice: true, so the citizen would hear nobody: "+
+			"say which one tells how the case is getting on")
+	case len(voices) > 1:
+		w.page.add(voices[1].Line, "two legs have voice: true: the citizen hears one system")
+	}
+}
+
+// checkAfter sees to it that what a leg waits for comes: it is a leg of the route, of
+// every submission that this leg is for, and does not wait for this leg in turn.
+func (w *way) checkAfter(text legText, leg hub.Leg) {
+	if leg.After == "" {
+		return
+	}
+	before := w.named(leg.After)
+	switch {
+	case before == nil:
+		known := map[string]bool{}
+		for _, other := range w.route.Legs {
+			known[other.Name] = true
+		}
+		delete(known, leg.Name)
+		w.page.add(text.After.line, "no leg is called %s%s", leg.After, meant(leg.After, known))
+	case slices.Contains(w.chain(leg), leg.Name):
+		w.page.add(text.After.line, "%s would wait for itself", leg.Name)
+	case before.On != hub.Both && before.On != leg.On:
+		w.page.add(text.After.line, "%s is only for on: %s, so %s would wait for ever: write the same on: here",
+			before.Name, before.On, leg.Name)
+	}
+}
+
+func (w *way) named(name string) *hub.Leg {
+	for i := range w.route.Legs {
+		if w.route.Legs[i].Name == name {
+			return &w.route.Legs[i]
+		}
+	}
+	return nil
+}
+
+// chain names the legs whose receipts are there when a leg's document is made. A
+// circle is gone round once.
+func (w *way) chain(leg hub.Leg) []string {
+	var names []string
+	for leg.After != "" && !slices.Contains(names, leg.After) {
+		before := w.named(leg.After)
+		if before == nil {
+			break
+		}
+		names = append(names, before.Name)
+		leg = *before
+	}
+	return names
+}
+
+// useMapping finds a leg's mapping and notes what it is used for.
+func (w *way) useMapping(text legText, i int) {
+	leg := &w.route.Legs[i]
+	m := w.mapping(text.Mapping)
+	if m != nil {
+		leg.Mapping = m
+	}
+	w.checkDestination(text, *leg)
+	if m == nil {
+		return
+	}
+	u := use{where: w.page.where(text.Mapping.line), mapping: m}
+	for _, answers := range w.types {
+		env := w.env
+		env.Answers, env.Legs = answers, w.chain(*leg)
+		u.envs = append(u.envs, env)
+	}
+	w.uses = append(w.uses, u)
+}
+
+// mapping compiles the mapping that SYSTEM/DOCUMENT names; nil when there is none
+// that can be used.
+func (w *way) mapping(name word) *mapping.Mapping {
+	if name.text == "" {
+		return nil
+	}
+	file := "mappings/" + name.text + ".yaml"
+	if _, compiled := w.mappings[file]; !compiled && !exists(w.fsys, file) {
+		w.page.add(name.line, "there is no mapping %s: it would be in %s", name.text, file)
+		return nil
+	}
+	return w.compileMapping(file)
+}
+
+// compileMapping compiles a mapping once.
+func (c *configuration) compileMapping(file string) *mapping.Mapping {
+	if m, compiled := c.mappings[file]; compiled {
+		return m
+	}
+	m, problems := mapping.Compile(c.fsys, file)
+	c.problems = append(c.problems, problems...)
+	if len(problems) > 0 {
+		m = nil
+	}
+	c.mappings[file] = m
+	return m
+}
+
+// checkMappings compiles every mapping that there is, holds each against the forms
+// and registers of the routes that use it, and runs its tests.
+func (c *configuration) checkMappings() {
+	for _, file := range c.files("mappings/*/*.yaml") {
+		if m := c.compileMapping(file); m != nil {
+			c.problems = append(c.problems, mapping.RunTests(c.fsys, m)...)
+		}
+	}
+	for _, u := range c.uses {
+		for _, env := range u.envs {
+			c.problems = append(c.problems, u.wrong(env)...)
+		}
+	}
+}
+
+// wrong tells what is wrong with a mapping where a leg uses it, and which leg that is.
+func (u use) wrong(env mapping.Env) []mapping.Problem {
+	problems := u.mapping.CheckFor(env)
+	for i, problem := range problems {
+		text, caret, _ := strings.Cut(problem.Text, "\n")
+		problems[i].Text = strings.TrimSuffix(text+", as "+u.where+" uses it\n"+caret, "\n")
+	}
+	return problems
+}

@@ -1,0 +1,130 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+)
+
+// tryOut has a connector read its entry, to find what is wrong with it. Where a
+// configuration is checked without its secrets, it goes on to open the system, which
+// reaches for nothing, to see what it can do.
+func (c *configuration) tryOut(p *page, connector hub.Connector, s System) {
+	decode := func(into any) error {
+		err := s.Decode(into)
+		p.problems = append(p.problems, problemsOf(err)...)
+		if c.opened == nil && err == nil {
+			return errTried
+		}
+		fillSecrets(reflect.ValueOf(into).Elem())
+		return err
+	}
+	system, err := connector.Open(context.Background(), nowhere(s.ID), decode)
+	switch {
+	case err == nil:
+		c.opened[s.ID] = system
+	case !errors.Is(err, errTried) && problemsOf(err) == nil:
+		p.add(s.Line, "the connector %s does not take this: %s", s.Connector,
+			strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	if err == nil && system.Close != nil {
+		system.Close()
+	}
+}
+
+// errTried ends the opening of a system when its config has been read.
+var errTried = errors.New("only tried")
+
+var errNowhere = errors.New("nothing is called while a configuration is checked")
+
+// nowhere is what a system is lent while a configuration is checked: nobody can be
+// called with it.
+func nowhere(id hub.SystemID) hub.Env {
+	client := &http.Client{Transport: noTransport{}}
+	return hub.Env{
+		ID: id, HTTP: client, Reads: client, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Dial:  func(context.Context, string, string) (net.Conn, error) { return nil, errNowhere },
+		Clock: func() time.Time { return time.Time{} },
+	}
+}
+
+type noTransport struct{}
+
+func (noTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, errNowhere }
+
+// fillSecrets puts something in the place of secrets that are not here.
+func fillSecrets(v reflect.Value) {
+	switch {
+	case v.Type() == secretType && v.IsZero():
+		v.Set(reflect.ValueOf(hub.NewSecret("not read")))
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			if v.Field(i).CanSet() {
+				fillSecrets(v.Field(i))
+			}
+		}
+	}
+}
+
+// checkSource sees to it that forms come from a route's source. A system that plays
+// no role at all is one that posts our own JSON to us.
+func (w *way) checkSource() {
+	s, ok := w.opened[w.route.From]
+	silent := s.Register == nil && s.Destination == nil && s.Tracker == nil && s.Fetcher == nil && s.Teller == nil
+	if ok && s.Source == nil && !silent {
+		w.page.add(w.text.From.System.line, "%s is no source: no forms come from it", w.route.From)
+	}
+}
+
+// checkRegister sees to it that a register can be asked about persons.
+func (w *way) checkRegister(register word, id hub.SystemID) {
+	if s, ok := w.opened[id]; ok && s.Register == nil {
+		w.page.add(register.line, "%s is no register: it cannot be asked about persons", id)
+	}
+}
+
+// checkDestination sees to it that a leg's system takes deliveries, and can do what
+// the mapping is for.
+func (w *way) checkDestination(text legText, leg hub.Leg) {
+	s, ok := w.opened[leg.To]
+	switch {
+	case !ok:
+		return
+	case s.Destination == nil:
+		w.page.add(text.To.line, "%s takes no deliveries", leg.To)
+	case leg.Mapping != nil:
+		operation := leg.Mapping.Operation()
+		if _, known := s.Can[operation]; !known {
+			w.page.add(text.Mapping.line, "%s cannot do %s, which the mapping %s is for%s",
+				leg.To, operation, text.Mapping.text, meant(operation, s.Can))
+		}
+	}
+}
+
+// checkUse finds systems that no route names: what nobody uses is forgotten, with its
+// secrets.
+func (c *configuration) checkUse(systems []System, routes []*hub.Route) {
+	used := map[hub.SystemID]bool{}
+	for _, r := range routes {
+		used[r.From] = true
+		for _, e := range r.Enrich {
+			used[e.Register] = true
+		}
+		for _, leg := range r.Legs {
+			used[leg.To] = true
+		}
+	}
+	for _, s := range systems {
+		if !used[s.ID] {
+			c.add(s.File, s.Line, "no route names %s", s.ID)
+		}
+	}
+}

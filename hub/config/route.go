@@ -1,0 +1,283 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/document"
+	"github.com/knutpunkt/knutpunkt/hub/mapping"
+)
+
+// routeText is a route as it is written.
+type routeText struct {
+	Title     word            `yaml:"title"`
+	From      fromText        `yaml:"from"`
+	Answers   word            `yaml:"answers,omitempty"`
+	Versions  map[string]word `yaml:"versions,omitempty"`
+	Parties   []partyText     `yaml:"parties,omitempty"`
+	Enrich    []enrichText    `yaml:"enrich,omitempty"`
+	Deliver   []legText       `yaml:"deliver"`
+	Protected word            `yaml:"protected"`
+	Expect    map[string]word `yaml:"expect,omitempty"`
+	Keep      word            `yaml:"keep"`
+	Decision  word            `yaml:"decision"`
+	Owner     word            `yaml:"owner"`
+}
+
+type fromText struct {
+	System  word `yaml:"system"`
+	Service word `yaml:"service"`
+}
+
+type partyText struct {
+	Role    word `yaml:"role"`
+	ID      word `yaml:"id,omitempty"`
+	Follows bool `yaml:"follows,omitempty"`
+	Line    int
+}
+
+type enrichText struct {
+	Register word `yaml:"register"`
+	Person   word `yaml:"person"`
+	As       word `yaml:"as"`
+	Optional bool `yaml:"optional,omitempty"`
+	Alive    bool `yaml:"alive,omitempty"`
+}
+
+type legText struct {
+	To      word `yaml:"to"`
+	Name    word `yaml:"name,omitempty"`
+	Mapping word `yaml:"mapping"`
+	On      word `yaml:"on,omitempty"`
+	After   word `yaml:"after,omitempty"`
+	Step    word `yaml:"step,omitempty"`
+	Voice   bool `yaml:"voice,omitempty"`
+	Line    int
+}
+
+// A way is a route under compilation: what of it is known so far.
+type way struct {
+	*configuration
+	page  *page
+	text  routeText
+	route *hub.Route
+	env   mapping.Env      // what expressions may name
+	types []*document.Type // of the answers, by each version of the form; nil alone where there is no schema
+}
+
+// route compiles a file; nil when it cannot even be read.
+func (c *configuration) route(name string) *hub.Route {
+	p, top := c.open(name)
+	defer c.close(p)
+	if top == nil {
+		return nil
+	}
+	w := &way{configuration: c, page: p, env: mapping.Env{Parties: map[string]bool{}, Lookups: map[string]bool{}}}
+	p.fill(top, &w.text)
+	council := c.councils[folderOf(name)]
+	w.route = &hub.Route{
+		Name: baseOf(name), Where: p.where(top.Line), Municipality: council.Code,
+		Title: w.text.Title.text, Service: w.text.From.Service.text,
+		Decision: w.text.Decision.text, Owner: w.text.Owner.text,
+	}
+	w.from()
+	w.form()
+	w.parties()
+	w.enrich()
+	w.deliver()
+	w.promises()
+	return w.route
+}
+
+// ownJSON is the connector of whoever posts Knutpunkt's own JSON.
+const ownJSON = "json"
+
+// from finds the source. It is the municipality's own platform, whose word on when a
+// form was submitted counts, when it stands in the municipality's folder, and when it
+// is a form platform that municipalities run together. Somebody who posts our own JSON
+// to several municipalities is nobody's own platform.
+func (w *way) from() {
+	w.route.From = w.system(w.text.From.System)
+	w.checkSource()
+	w.route.Own = !strings.HasPrefix(string(w.route.From), shared+".") || w.names[w.route.From] != ownJSON
+}
+
+// system finds the system that a route names: one of the municipality's own, or else
+// one that is shared. FOLDER.NAME names one of the two and no other.
+func (w *way) system(name word) hub.SystemID {
+	folder := folderOf(w.page.name)
+	candidates := []string{folder + "." + name.text, shared + "." + name.text}
+	if in, _, full := strings.Cut(name.text, "."); full && (in == folder || in == shared) {
+		candidates = []string{name.text}
+	}
+	for _, id := range candidates {
+		if _, there := w.names[hub.SystemID(id)]; there {
+			return hub.SystemID(id)
+		}
+	}
+	if name.text != "" {
+		w.page.add(name.line, "no system is called %s in routes/%s/systems.yaml or routes/shared/systems.yaml%s",
+			name.text, folder, meant(name.text, w.namesIn(folder)))
+	}
+	return ""
+}
+
+// namesIn gives what a municipality's routes can call systems.
+func (w *way) namesIn(folder string) map[string]bool {
+	names := map[string]bool{}
+	for id := range w.names {
+		if in, name, _ := strings.Cut(string(id), "."); in == folder || in == shared {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+// form compiles the schemas of the answers.
+func (w *way) form() {
+	usual, versions := w.schema(w.text.Answers), map[string]*form{}
+	for _, version := range sortedKeys(w.text.Versions) {
+		if f := w.schema(w.text.Versions[version]); f != nil {
+			versions[version] = f
+			w.types = append(w.types, f.Type())
+		}
+	}
+	if usual != nil {
+		w.types = append([]*document.Type{usual.Type()}, w.types...)
+	}
+	if len(w.types) == 0 {
+		w.types = []*document.Type{nil}
+	}
+	w.env.Answers = w.types[0]
+	w.route.Form = func(version string) hub.Form {
+		if f := versions[version]; f != nil {
+			return f
+		}
+		if usual != nil {
+			return usual
+		}
+		return nil
+	}
+}
+
+// schema compiles one schema; nil where none is named, or it does not compile.
+func (w *way) schema(name word) *form {
+	if name.text == "" {
+		return nil
+	}
+	file := "schemas/" + name.text
+	f, known := w.forms[file]
+	if !known {
+		var err error
+		if f, err = compileForm(w.fsys, file); err != nil {
+			w.page.add(name.line, "%s", unusable(w.fsys, file, err))
+		}
+		w.forms[file] = f
+	}
+	return f
+}
+
+// parties compiles the rules that find persons. One without an id is for a person
+// whom the platform names outside the answers: the applicant of our own JSON.
+func (w *way) parties() {
+	roles := map[string]bool{}
+	for _, party := range w.text.Parties {
+		rule := hub.PartyRule{Role: party.Role.text, Follows: party.Follows, Find: nobody}
+		_, several := roles[party.Role.text]
+		if party.ID.text != "" {
+			var list bool
+			rule.Find, list = w.find(party.ID)
+			several = several || list
+		}
+		roles[party.Role.text] = several
+		w.route.Parties = append(w.route.Parties, rule)
+	}
+	w.env.Parties = roles
+}
+
+func nobody(hub.Known) ([]hub.Party, error) { return nil, nil }
+
+// find compiles an expression that says who, against every version of the form.
+func (w *way) find(expression word) (find func(hub.Known) ([]hub.Party, error), list bool) {
+	for _, answers := range slices.Backward(w.types) {
+		env := w.env
+		env.Answers = answers
+		var problems []mapping.Problem
+		find, list, problems = mapping.CompileFind(expression.text, env, w.page.name, expression.line)
+		w.page.problems = append(w.page.problems, problems...)
+	}
+	if find == nil {
+		find = nobody
+	}
+	return find, list
+}
+
+// enrich compiles the look-ups, each of which may name what those before it gave.
+func (w *way) enrich() {
+	for _, e := range w.text.Enrich {
+		find, list := w.find(e.Person)
+		register := w.system(e.Register)
+		w.checkRegister(e.Register, register)
+		w.route.Enrich = append(w.route.Enrich, hub.Enrichment{
+			Register: register, As: e.As.text, List: list, Find: find,
+			Optional: e.Optional, Alive: e.Alive,
+		})
+		if w.takeName(e.As) {
+			w.env.Lookups = maps.Clone(w.env.Lookups)
+			w.env.Lookups[e.As.text] = list
+		}
+	}
+}
+
+// reserved are the names that every mapping has.
+var reserved = []string{
+	"answers", "attachments", "case", "inkommen", "municipality", "parties", "service", "source", "submission", "tables",
+}
+
+// takeName sees to it that what mappings call one thing is called so alone.
+func (w *way) takeName(name word) bool {
+	_, asked := w.env.Lookups[name.text]
+	switch {
+	case name.text == "":
+		return false
+	case slices.Contains(reserved, name.text):
+		w.page.add(name.line, "%s means something else in mappings: choose another name", name.text)
+	case asked, slices.ContainsFunc(w.route.Legs, func(l hub.Leg) bool { return l.Name == name.text && l.Name != "" }):
+		w.page.add(name.line, "%s is the name of something else in this route", name.text)
+	default:
+		return true
+	}
+	return false
+}
+
+// promises reads what is promised to the citizen, and what becomes of the case.
+func (w *way) promises() {
+	policy := w.text.Protected
+	w.route.Protected = hub.Policy(policy.text)
+	if policy.text != "" && w.route.Protected != hub.Hold && w.route.Protected != hub.Withhold {
+		w.page.add(policy.line, "protected is hold (a person decides) or withhold (it goes on without addresses)")
+	}
+	w.route.Keep = w.term(w.text.Keep, "keep")
+	for _, name := range sortedKeys(w.text.Expect) {
+		promise := w.text.Expect[name]
+		if step := w.page.step(word{text: name, line: promise.line}); step != "" {
+			if w.route.Expect == nil {
+				w.route.Expect = map[hub.Step]hub.Term{}
+			}
+			w.route.Expect[step] = w.term(promise, name)
+		}
+	}
+}
+
+func (w *way) term(text word, key string) hub.Term {
+	if text.text == "" {
+		return hub.Term{}
+	}
+	term, err := hub.ParseTerm(text.text)
+	if err != nil || len(strings.Fields(text.text)) != 2 {
+		w.page.add(text.line, "%s: %s", key, hub.ErrTerm)
+	}
+	return term
+}

@@ -1,0 +1,269 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+)
+
+// Settings are knutpunkt.yaml: how this process runs, and who may call it.
+type Settings struct {
+	Listen   string         // host:port of the public API
+	Operator string         // host:port of the console, the metrics and the health
+	Store    string         // the SQLite file
+	Bus      string         // "memory"
+	Keys     string         // the file of keys that personal data are sealed with
+	Clients  []Client       // in order of name
+	TLS      TLS            // of the public API; without it something before it must speak TLS
+	Proxies  []netip.Prefix // whose word on where a call came from is believed
+}
+
+// A Client is a platform or a system that may call.
+type Client struct {
+	Name           string
+	Municipalities []hub.Municipality
+	Services       []string     // "*" for all
+	Secrets        []hub.Secret // any of which it may show, so that they can be changed without a stop
+	Systems        []string     // the sources that it may post as; none named means any of its municipalities'
+	Key            KeyFrom
+	Line           int // where it stands in knutpunkt.yaml
+}
+
+// Viewer gives what the client may see.
+func (c Client) Viewer() hub.Viewer { return hub.AsClient(c.Name, c.Municipalities, c.Services) }
+
+// KeyFrom tells by what a client's repeated post is known to be a repeat.
+type KeyFrom string
+
+const (
+	Header  KeyFrom = "header"  // it must send an Idempotency-Key
+	Derived KeyFrom = "derived" // it sends none: the platform's own id and version of the form decide
+)
+
+// An Override is a setting that stands before the file's own.
+type Override struct {
+	Key   string // listen, operator, store, bus, keys or proxies
+	Value string
+	From  string // for people: "--listen", "KNUTPUNKT_LISTEN"
+}
+
+// Environment gives the overrides among environment variables, which are written
+// NAME=value: KNUTPUNKT_LISTEN for listen, and so on.
+func Environment(variables []string) []Override {
+	var overrides []Override
+	for _, key := range []string{"listen", "operator", "store", "bus", "keys", "proxies"} {
+		name := "KNUTPUNKT_" + strings.ToUpper(key)
+		for _, variable := range variables {
+			if value, is := strings.CutPrefix(variable, name+"="); is {
+				overrides = append(overrides, Override{key, value, name})
+			}
+		}
+	}
+	return overrides
+}
+
+// settingsText is knutpunkt.yaml as it is written.
+type settingsText struct {
+	Listen   word                  `yaml:"listen,omitempty"`
+	Operator word                  `yaml:"operator,omitempty"`
+	Store    word                  `yaml:"store,omitempty"`
+	Bus      word                  `yaml:"bus,omitempty"`
+	Keys     word                  `yaml:"keys,omitempty"`
+	Clients  map[string]clientText `yaml:"clients,omitempty"`
+	TLS      *tlsText              `yaml:"tls,omitempty"`
+	Login    later                 `yaml:"login,omitempty"`
+	Proxies  []word                `yaml:"proxies,omitempty"`
+}
+
+type clientText struct {
+	Municipalities []word       `yaml:"municipalities"`
+	Services       []word       `yaml:"services"`
+	Secrets        []hub.Secret `yaml:"secrets"`
+	Systems        []word       `yaml:"systems,omitempty"`
+	Key            word         `yaml:"key,omitempty"`
+	Line           int
+}
+
+// ReadSettings reads DIR/knutpunkt.yaml and the secrets that it refers to. Overrides
+// stand before the file, and an earlier one before a later: flags first, then the
+// Environment. The error is a Problems.
+func ReadSettings(dir string, overrides ...Override) (*Settings, error) {
+	c := &configuration{fsys: os.DirFS(dir), secrets: secrets{dir, os.LookupEnv}}
+	s := c.settings(overrides)
+	return s, c.err()
+}
+
+// settingsFile is where a configuration's settings stand.
+const settingsFile = "knutpunkt.yaml"
+
+func (c *configuration) settings(overrides []Override) *Settings {
+	p, top := c.open(settingsFile)
+	var text settingsText
+	if top != nil {
+		p.fill(top, &text)
+	}
+	for _, o := range slices.Backward(overrides) {
+		text.override(o)
+	}
+	s := &Settings{
+		Listen: p.address(text.Listen, "listen", "127.0.0.1:8700"), Operator: p.address(text.Operator, "operator", "127.0.0.1:8701"),
+		Store: p.store(text.Store), Bus: p.bus(text.Bus), Keys: p.keys(text.Keys),
+		Clients: p.clients(text.Clients), TLS: p.tls(text.TLS), Proxies: p.proxies(text.Proxies),
+	}
+	if s.Listen == s.Operator && top != nil {
+		p.add(text.Operator.line, "listen and operator are the same address: what operators see is for them alone")
+	}
+	c.close(p)
+	return s
+}
+
+// override puts a value in the place of the file's.
+func (t *settingsText) override(o Override) {
+	value := word{text: o.Value, from: o.From}
+	switch o.Key {
+	case "listen":
+		t.Listen = value
+	case "operator":
+		t.Operator = value
+	case "store":
+		t.Store = value
+	case "bus":
+		t.Bus = value
+	case "keys":
+		t.Keys = value
+	case "proxies":
+		t.Proxies = nil
+		for one := range strings.SplitSeq(o.Value, ",") {
+			t.Proxies = append(t.Proxies, word{text: strings.TrimSpace(one), from: o.From})
+		}
+	}
+}
+
+// wrong notes a problem with a setting: at its line, or by the name of the flag or
+// variable that it came from.
+func (p *page) wrong(w word, text string) {
+	if w.from != "" {
+		text = w.from + ": " + text
+	}
+	p.add(w.line, "%s", text)
+}
+
+func (p *page) address(w word, key, usual string) string {
+	if w.text == "" {
+		return usual
+	}
+	if _, port, err := net.SplitHostPort(w.text); err != nil || port == "" {
+		p.wrong(w, key+` is written HOST:PORT, such as "127.0.0.1:8700"`)
+	}
+	return w.text
+}
+
+func (p *page) store(w word) string {
+	if w.text == "" {
+		w.text = "sqlite:data/knutpunkt.db"
+	}
+	kind, file, _ := strings.Cut(w.text, ":")
+	if kind != "sqlite" || file == "" {
+		p.wrong(w, "store is written sqlite:PATH: this release keeps what it receives in SQLite only")
+	}
+	return p.beside(w, file)
+}
+
+func (p *page) bus(w word) string {
+	if w.text != "" && w.text != "memory" {
+		p.wrong(w, "bus is memory: this release runs as one process only")
+	}
+	return "memory"
+}
+
+func (p *page) keys(w word) string {
+	if w.text == "" {
+		w.text = "file:secrets/keys.json"
+	}
+	kind, file, _ := strings.Cut(w.text, ":")
+	if kind != "file" || file == "" {
+		p.wrong(w, "keys is written file:PATH; knutpunkt keys init makes the file")
+	}
+	return p.beside(w, file)
+}
+
+// beside gives the place of a file: relative to the configuration when it is written
+// there, and to where the process was started when it is written on its command line.
+func (p *page) beside(w word, file string) string {
+	if w.from != "" || filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(p.secrets.dir, filepath.FromSlash(file))
+}
+
+// proxies reads addresses and networks: "10.0.0.1", "10.1.0.0/16".
+func (p *page) proxies(ws []word) []netip.Prefix {
+	var all []netip.Prefix
+	for _, w := range ws {
+		network, err := netip.ParsePrefix(w.text)
+		if ip, ipErr := netip.ParseAddr(w.text); ipErr == nil {
+			network, err = netip.PrefixFrom(ip, ip.BitLen()), nil
+		}
+		if err != nil && w.text != "" {
+			p.wrong(w, `proxies are addresses and networks, such as "10.0.0.1" and "10.1.0.0/16"`)
+		}
+		all = append(all, network)
+	}
+	return all
+}
+
+func (p *page) clients(texts map[string]clientText) []Client {
+	var all []Client
+	owner := map[hub.Secret]string{}
+	for _, name := range sortedKeys(texts) {
+		client := p.client(name, texts[name])
+		for _, secret := range client.Secrets {
+			if other := owner[secret]; other != "" {
+				p.add(texts[name].Line, "%s has the same secret as %s: nobody could tell who calls", name, other)
+			}
+			if secret != (hub.Secret{}) {
+				owner[secret] = name
+			}
+		}
+		all = append(all, client)
+	}
+	return all
+}
+
+func (p *page) client(name string, text clientText) Client {
+	c := Client{Name: name, Line: text.Line, Secrets: text.Secrets, Key: KeyFrom(text.Key.text)}
+	for _, code := range text.Municipalities {
+		if !isKommunkod(code.text) && code.text != "" {
+			p.add(code.line, `a kommunkod is four digits in quotes, such as "0114"`)
+		}
+		c.Municipalities = append(c.Municipalities, hub.Municipality(code.text))
+	}
+	for _, service := range text.Services {
+		c.Services = append(c.Services, service.text)
+	}
+	for _, system := range text.Systems {
+		c.Systems = append(c.Systems, system.text)
+	}
+	if c.Key == "" {
+		c.Key = Header
+	}
+	if c.Key != Header && c.Key != Derived {
+		p.add(text.Key.line, "key is header (the client sends an Idempotency-Key) or derived (its own id of the form decides)")
+	}
+	for _, list := range []struct {
+		key    string
+		length int
+	}{
+		{"municipalities", len(text.Municipalities)}, {"services", len(text.Services)}, {"secrets", len(text.Secrets)},
+	} {
+		if list.length == 0 {
+			p.add(text.Line, "%s of %s is empty: nobody could call so", list.key, name)
+		}
+	}
+	return c
+}
