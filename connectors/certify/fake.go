@@ -1,0 +1,46 @@
+package certify
+
+import (
+	"net/http"
+	"time"
+)
+
+// A Fake is a small system that works: it takes what is right, remembers it, and
+// answers as the real one does when all is well. Faults are not its business, and
+// neither are locks: it gets one call at a time, and whole ones only.
+type Fake interface {
+	http.Handler
+	// Cases counts the cases that the system has. A register has none.
+	Cases() int
+}
+
+// A Folder is a system that reads what is put in a folder.
+type Folder interface {
+	// Cases counts the deliveries in the folder that the system would read.
+	Cases() int
+}
+
+// A PartsCounter is a Fake or a Folder that counts what is in its cases: documents
+// and files. It is needed where a delivery is several calls, or has files.
+type PartsCounter interface{ Parts() int }
+
+// A Mover is a Fake whose cases move, as when a person works on them. A Tracker must
+// then tell of it.
+type Mover interface {
+	// Move has the case with that number come to word, in the system's own words, at
+	// that time.
+	Move(number, word string, at time.Time)
+}
+
+// A Listener is a Fake that can be told of cases.
+type Listener interface {
+	// Told counts what the platform has heard: the same said twice counts once.
+	Told() int
+}
+
+// A Slow fake shows what it has taken first after a while, which its connector must
+// declare as Capability.Lag.
+type Slow interface {
+	// Pass has time pass.
+	Pass(time.Duration)
+}

@@ -1,0 +1,134 @@
+package knutpunkt
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/knutpunkt/knutpunkt/"
+
+// doors say which folders may import a library. What is not here may be imported
+// anywhere.
+var doors = map[string][]string{
+	"github.com/ThreeDotsLabs/watermill":    {"hub/bus"},
+	"github.com/IBM/sarama":                 {"hub/bus", "connectors/kafka"},
+	"modernc.org/sqlite":                    {"hub/store/sqlite"},
+	"github.com/expr-lang/expr":             {"hub/mapping"},
+	"go.yaml.in/yaml":                       {"hub/mapping", "hub/config"},
+	"github.com/beevik/etree":               {"hub/document"},
+	"github.com/jacoelho/xsd":               {"hub/document"},
+	"github.com/santhosh-tekuri/jsonschema": {"hub/document"},
+	"github.com/go-json-experiment/json":    {"hub/document"},
+	"github.com/tink-crypto/tink-go":        {"hub/seal"},
+	"github.com/hashicorp/go-retryablehttp": {"hub/outbound"},
+	"github.com/prometheus/client_golang":   {"hub/meter"},
+	"golang.org/x/time":                     {"hub/web"},
+	"github.com/spf13/cobra":                {"cmd/knutpunkt"},
+	"github.com/schollz/progressbar":        {"cmd/knutpunkt"},
+	"golang.org/x/term":                     {"cmd/knutpunkt"},
+}
+
+// lower says which of hub's folders another one of them may import: only what lies
+// below it.
+var lower = map[string][]string{
+	"hub/mapping":      {"hub/document"},
+	"hub/config":       {"hub/document", "hub/mapping"},
+	"hub/store/sqlite": {"hub/seal"},
+	"hub/web":          {"hub/document"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+// TestWhoMayImportWhom keeps the architecture that the folder list promises: hub
+// knows nobody of ours, connectors know hub and not each other, each library has one
+// door, and what is for tests stays in tests.
+func TestWhoMayImportWhom(t *testing.T) {
+	for _, p := range packages(t) {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		for _, imported := range p.Imports {
+			if to, ours := strings.CutPrefix(imported, module); ours {
+				if why := forbidden(from, to); why != "" {
+					t.Errorf("%s imports %s: %s", from, to, why)
+				}
+				continue
+			}
+			for library, folders := range doors {
+				if (imported == library || strings.HasPrefix(imported, library+"/")) && !slices.Contains(folders, from) {
+					t.Errorf("%s imports %s, whose door is %s", from, imported, strings.Join(folders, ", "))
+				}
+			}
+		}
+	}
+}
+
+func forbidden(from, to string) string {
+	connector := func(path string) string {
+		name, isConnector := strings.CutPrefix(path, "connectors/")
+		name, _, _ = strings.Cut(name, "/")
+		if !isConnector || name == "certify" || name == "connectortest" {
+			return ""
+		}
+		return name
+	}
+	switch {
+	case strings.HasPrefix(from, "cmd/"), from == "connectors", from == "connectors/connectortest", from == "hub/store/storetest":
+		return ""
+	case from == "hub":
+		return "hub knows nobody of ours"
+	case to == "hub":
+		return ""
+	case strings.HasPrefix(from, "hub/"):
+		if slices.Contains(lower[from], to) {
+			return ""
+		}
+		return "it does not lie below"
+	case strings.HasSuffix(from, "sim") && connector(to) != "" && to != from:
+		return "a simulator shares no code with what it tests"
+	case connector(from) != "" && connector(to) != "" && connector(from) != connector(to):
+		return "no connector knows another"
+	case strings.HasPrefix(from, "connectors/") && to != "hub/document":
+		return "a connector knows hub, hub/document, and its own protocol library"
+	}
+	return ""
+}
+
+// TestKitsStayInTests keeps what decides whether something is a Store or a connector
+// out of the binary, and testing with it.
+func TestKitsStayInTests(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./cmd/knutpunkt").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range strings.Fields(string(out)) {
+		if p == "testing" || strings.HasSuffix(p, "/storetest") || strings.HasSuffix(p, "/connectortest") {
+			t.Errorf("the binary links %s", p)
+		}
+	}
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []listed
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
