@@ -1,0 +1,123 @@
+package meter
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+)
+
+// rows are the series that are read when they are asked for, so that they are
+// right after any restart.
+type rows struct {
+	m   *Meter
+	hub *hub.Hub
+	s   hub.Store
+	log *slog.Logger
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("knutpunkt_"+name, help, labels, nil)
+}
+
+var (
+	accepted   = desc("submissions_accepted_total", "Submissions that were answered with 202, ever.", "municipality")
+	states     = desc("submissions", "Submissions by state.", "state")
+	held       = desc("held", "Submissions and deliveries that rest with a person.", "reason")
+	waiting    = desc("deliveries_waiting", "Deliveries that are due or will be.", "connector")
+	oldest     = desc("oldest_ready_seconds", "How long the oldest delivery has been ready.", "connector")
+	circuits   = desc("circuit_open", "1 while a system is not called, by cause.", "connector", "cause")
+	diskFree   = desc("disk_free_bytes", "Room on the disk that holds the Store.")
+	unnumbered = desc("unnumbered_rows", "Feed rows that no reader sees yet.")
+	durability = desc("durability", "1 for the mode in which forms are accepted.", "mode")
+)
+
+// countFor is how long a scrape may take.
+const countFor = 5 * time.Second
+
+func (r *rows) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{accepted, states, held, waiting, oldest, circuits, diskFree, unnumbered, durability} {
+		ch <- d
+	}
+}
+
+func (r *rows) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), countFor)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	gauge(durability, 1, r.s.Durability(ctx))
+	r.circuits(gauge)
+	c, err := r.s.Counts(ctx, r.m.clock())
+	if err != nil {
+		r.log.Error("count rows for metrics", "error", err)
+		return
+	}
+	for m, n := range c.Accepted {
+		ch <- prometheus.MustNewConstMetric(accepted, prometheus.CounterValue, float64(n), string(m))
+	}
+	for s, n := range c.States {
+		gauge(states, float64(n), string(s))
+	}
+	for _, reason := range hub.Reasons {
+		gauge(held, float64(c.Held[reason]), string(reason))
+	}
+	for connector, n := range r.byConnector(c.Waiting) {
+		gauge(waiting, float64(n), connector)
+	}
+	for connector, age := range r.oldest(c.OldestReady) {
+		gauge(oldest, age.Seconds(), connector)
+	}
+	gauge(diskFree, float64(c.DiskFree))
+	gauge(unnumbered, float64(c.Unnumbered))
+}
+
+// byConnector adds up what systems of one kind have.
+func (r *rows) byConnector(of map[hub.SystemID]int64) map[string]int64 {
+	sum := map[string]int64{}
+	for _, connector := range r.m.connectors {
+		sum[connector] = 0
+	}
+	for s, n := range of {
+		if connector, ok := r.m.connectors[s]; ok {
+			sum[connector] += n
+		}
+	}
+	return sum
+}
+
+func (r *rows) oldest(of map[hub.SystemID]time.Duration) map[string]time.Duration {
+	worst := map[string]time.Duration{}
+	for _, connector := range r.m.connectors {
+		worst[connector] = 0
+	}
+	for s, age := range of {
+		if connector, ok := r.m.connectors[s]; ok {
+			worst[connector] = max(worst[connector], age)
+		}
+	}
+	return worst
+}
+
+func (r *rows) circuits(gauge func(*prometheus.Desc, float64, ...string)) {
+	type series struct{ connector, cause string }
+	open := map[series]float64{}
+	causes := []hub.Cause{hub.Down, hub.Credentials, hub.AddressChanged, hub.ContractBroken, hub.Busy}
+	for _, connector := range r.m.connectors {
+		for _, cause := range causes {
+			open[series{connector, string(cause)}] = 0
+		}
+	}
+	for _, c := range r.hub.Circuits() {
+		if c.Cause != "" {
+			open[series{r.m.connectors[c.System], string(c.Cause)}] = 1
+		}
+	}
+	for s, v := range open {
+		gauge(circuits, v, s.connector, s.cause)
+	}
+}

@@ -1,0 +1,118 @@
+package web
+
+// A kind is one kind of problem that a caller can be answered with. The list is
+// closed; each has a page of its own at /problems/SLUG.
+type kind struct {
+	status int
+	sv, en wording
+}
+
+// A wording is what people read of a kind: what it is called, and what it means and
+// can be done about.
+type wording struct{ title, means string }
+
+func (k kind) in(language string) wording {
+	if language == "en" {
+		return k.en
+	}
+	return k.sv
+}
+
+var catalogue = map[string]kind{
+	"malformed-request": {400,
+		wording{"Anropet går inte att läsa", "Anropet bröts eller följer inte HTTP eller multipart/form-data. Inget är sparat. Skicka om hela anropet."},
+		wording{"The request cannot be read", "The request was cut off or does not follow HTTP or multipart/form-data. Nothing is stored. Send the whole request again."}},
+	"malformed-json": {400,
+		wording{"Trasig JSON", "Innehållet är inte ett enda JSON-dokument i UTF-8 där varje namn står en gång. Inget är sparat."},
+		wording{"Malformed JSON", "The content is not one JSON document in UTF-8 in which each name stands once. Nothing is stored."}},
+	"malformed-xml": {400,
+		wording{"Trasig XML", "Innehållet är inte välformad XML, eller har en DOCTYPE. Inget är sparat."},
+		wording{"Malformed XML", "The content is not well-formed XML, or has a DOCTYPE. Nothing is stored."}},
+	"validation-failed": {422,
+		wording{"Fält som inte godtas", "Ett eller flera fält är fel; errors pekar ut dem alla. Inget är sparat."},
+		wording{"Fields that are refused", "One or more fields are wrong; errors points at all of them. Nothing is stored."}},
+	"invalid-identity": {422,
+		wording{"Inte ett giltigt identitetsnummer", "Ett personnummer eller samordningsnummer skrivs med tolv siffror (ÅÅÅÅMMDDNNNN), ett organisationsnummer med tio, och kontrollsiffran måste stämma."},
+		wording{"Not a valid identity number", "A personnummer or samordningsnummer is written with twelve digits (YYYYMMDDNNNN), an organisationsnummer with ten, and the check digit must be right."}},
+	"control-character": {422,
+		wording{"Styrtecken i ett fält", "Ett fält i kuvertet har ett styrtecken. I formulärets svar är de tillåtna, här inte."},
+		wording{"A control character in a field", "A field of the envelope has a control character. In the form's answers they are allowed, here they are not."}},
+	"unsupported-version": {422,
+		wording{"Okänd version av kuvertet", "Den enda versionen (v) som finns är 1. Den kan utelämnas."},
+		wording{"Unknown version of the envelope", "The only version (v) there is is 1. It may be left out."}},
+	"unknown-system": {422,
+		wording{"Okänt källsystem", "source.system är inget system som kommunen har. Skriv ett namn ur kommunens systems.yaml, eller KOMMUN.NAMN."},
+		wording{"Unknown source system", "source.system is no system of the municipality. Write a name from its systems.yaml, or MUNICIPALITY.NAME."}},
+	"attachment-hash-mismatch": {422,
+		wording{"En fil är inte den som angavs", "En fils storlek eller SHA-256 är inte den som angavs. Inget är sparat. Skicka om allt."},
+		wording{"A file is not the one that was declared", "The size or SHA-256 of a file is not the declared one. Nothing is stored. Send everything again."}},
+	"idempotency-key-missing": {400,
+		wording{"Idempotency-Key saknas", "Anropet måste ha huvudet Idempotency-Key: en nyckel per formulär, samma vid varje omsändning."},
+		wording{"Idempotency-Key is missing", "The request must have the header Idempotency-Key: one key per form, the same each time it is sent."}},
+	"idempotency-key-invalid": {400,
+		wording{"Idempotency-Key går inte att använda", "Nyckeln är 8 till 128 tecken av A–Z, a–z, 0–9 och . _ : - och får inte se ut som ett personnummer. Ett UUID är bra."},
+		wording{"Idempotency-Key cannot be used", "The key is 8 to 128 characters of A–Z, a–z, 0–9 and . _ : - and must not look like a personnummer. A UUID is good."}},
+	"idempotency-key-reused": {422,
+		wording{"Nyckeln är redan använd för annat innehåll", "Samma Idempotency-Key, eller samma source, har tidigare använts för ett annat innehåll. Det första är kvar oförändrat."},
+		wording{"The key has been used for other content", "The same Idempotency-Key, or the same source, has been used before for other content. The first is kept unchanged."}},
+	"token-in-query": {400,
+		wording{"Hemlighet i adressen", "En nyckel får aldrig stå i adressen, där den hamnar i loggar. Använd Authorization: Bearer, och byt nyckeln."},
+		wording{"A secret in the address", "A token must never stand in the address, where it ends up in logs. Use Authorization: Bearer, and change the token."}},
+	"unauthorized": {401,
+		wording{"Okänd anropare", "Anropet måste ha Authorization: Bearer med en giltig nyckel."},
+		wording{"Unknown caller", "The request must have Authorization: Bearer with a valid token."}},
+	"forbidden-scope": {403,
+		wording{"E-tjänsten ingår inte i behörigheten", "Nyckeln gäller inte för den här e-tjänsten eller det här systemet. Kommunens förvaltare kan ge den det i knutpunkt.yaml."},
+		wording{"The e-service is outside the client's scope", "The token is not valid for this e-service or system. The municipality's administrator can grant it in knutpunkt.yaml."}},
+	"municipality-mismatch": {403,
+		wording{"Kommunen ingår inte i behörigheten", "Formuläret hör till en kommun som nyckeln inte gäller för."},
+		wording{"The municipality is outside the client's scope", "The form belongs to a municipality that the token is not valid for."}},
+	"insecure-transport": {403,
+		wording{"Oskyddad förbindelse", "Vanlig HTTP tas bara emot från samma maskin och från de servrar som proxies: namnger. Använd HTTPS."},
+		wording{"Insecure transport", "Plain HTTP is taken only from the same machine and from the servers that proxies: names. Use HTTPS."}},
+	"cross-origin": {403,
+		wording{"Anrop från en annan webbplats", "Adressen får bara läsas från samma webbplats."},
+		wording{"A request from another site", "This address may be read from the same site only."}},
+	"not-found": {404,
+		wording{"Finns inte", "Det finns inget på den här adressen, eller inget som den här anroparen får se."},
+		wording{"Not found", "There is nothing at this address, or nothing that this caller may see."}},
+	"method-not-allowed": {405,
+		wording{"Metoden går inte att använda här", "Adressen finns, men inte för den här metoden. Allow räknar upp dem som går."},
+		wording{"Method not allowed", "The address is there, but not for this method. Allow lists those that are."}},
+	"not-acceptable": {406,
+		wording{"Svaret finns inte i det formatet", "Adressen svarar med JSON, eller med en händelseström där det är en sådan. Be om det, eller om */*."},
+		wording{"Not acceptable", "The address answers in JSON, or in an event stream where it is one. Ask for that, or for */*."}},
+	"request-timeout": {408,
+		wording{"Innehållet kom för långsamt", "Anropets innehåll måste komma med minst 1 KiB i sekunden. Inget är sparat. Skicka om."},
+		wording{"The content came too slowly", "The content of a request must come with at least 1 KiB a second. Nothing is stored. Send it again."}},
+	"ambiguous-system": {409,
+		wording{"Namnet kan betyda flera system", "Flera system heter så. Skriv KOMMUN.NAMN eller shared.NAMN."},
+		wording{"The name may mean several systems", "Several systems have that name. Write MUNICIPALITY.NAME or shared.NAME."}},
+	"state-conflict": {409,
+		wording{"Ärendet har gått för långt", "Något har redan skickats vidare, eller ärendet är avslutat, så det kan inte tas tillbaka här. Hör av er till kommunen."},
+		wording{"The case has gone too far", "Something has been sent on already, or the case has ended, so it cannot be withdrawn here. Contact the municipality."}},
+	"gone-purged": {410,
+		wording{"Gallrat", "Formuläret har tagits emot, levererats och gallrats enligt kommunens beslut."},
+		wording{"Purged", "The form was received, delivered and purged as the municipality has decided."}},
+	"payload-too-large": {413,
+		wording{"För stort", "Kuvertet får vara 2 MiB, en fil 100 MiB och alla filer tillsammans 250 MiB. Inget är sparat."},
+		wording{"Too large", "The envelope may be 2 MiB, a file 100 MiB and all files together 250 MiB. Nothing is stored."}},
+	"too-many-parts": {413,
+		wording{"För många delar", "Ett anrop får ha högst 1 000 delar. Inget är sparat."},
+		wording{"Too many parts", "A request may have at most 1,000 parts. Nothing is stored."}},
+	"unsupported-media-type": {415,
+		wording{"Formatet tas inte emot", "Content-Type är inte en av dem i Accept-Post, i UTF-8, eller så är innehållet komprimerat."},
+		wording{"Unsupported media type", "Content-Type is not one of those in Accept-Post, in UTF-8, or the content is compressed."}},
+	"rate-limited": {429,
+		wording{"För många anrop", "Anroparen har för många anrop eller öppna strömmar på en gång. Vänta så länge som Retry-After säger."},
+		wording{"Too many requests", "The caller has too many requests or open streams at a time. Wait as long as Retry-After says."}},
+	"internal-error": {500,
+		wording{"Ett fel hos oss", "Felet är vårt och har antecknats. Skicka om med samma Idempotency-Key; det blir ändå bara ett ärende."},
+		wording{"A fault of ours", "The fault is ours and has been noted. Send again with the same Idempotency-Key; it will still be one case."}},
+	"overloaded": {503,
+		wording{"Fullt just nu", "Så mycket tas emot just nu att fler får vänta. Skicka om efter Retry-After."},
+		wording{"Busy", "So much is being received at the moment that more must wait. Send again after Retry-After."}},
+	"storage-degraded": {507,
+		wording{"Inget tas emot just nu", "Formulär kan inte sparas säkert, så inga tas emot. Driften är larmad. Skicka om efter Retry-After."},
+		wording{"Nothing is received at the moment", "Forms cannot be stored safely, so none are received. The operators are alarmed. Send again after Retry-After."}},
+}

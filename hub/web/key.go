@@ -1,0 +1,70 @@
+package web
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+)
+
+var (
+	keyForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{8,128}$`)
+	aUUID   = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+	number  = regexp.MustCompile(`[0-9]+(-[0-9]{4})?`)
+)
+
+// idempotencyKey gives the key that a caller names a form by, bare or quoted as in
+// structured fields; "" when it names none. Keys are kept in the open, so one that
+// looks like a personnummer is refused.
+func idempotencyKey(h http.Header) (string, error) {
+	said := h.Values("Idempotency-Key")
+	if len(said) == 0 {
+		return "", nil
+	}
+	key := said[0]
+	if len(key) >= 2 && strings.HasPrefix(key, `"`) && strings.HasSuffix(key, `"`) {
+		key = key[1 : len(key)-1]
+	}
+	if len(said) > 1 || !keyForm.MatchString(key) || looksLikePerson(key) {
+		return "", refusal("idempotency-key-invalid")
+	}
+	return key, nil
+}
+
+// looksLikePerson reports whether a personnummer may stand in a key: a date of birth
+// and four digits, whatever the check digit says; without century and hyphen, where
+// many other numbers look so, only if it is right. A UUID is nobody's.
+func looksLikePerson(key string) bool {
+	if aUUID.MatchString(key) {
+		return false
+	}
+	for _, n := range number.FindAllString(key, -1) {
+		digits := strings.ReplaceAll(n, "-", "")
+		switch {
+		case len(digits) == 12 && isBirth(digits[:8]):
+			return true
+		case len(digits) == 10 && digits != n && isBirth("20"+digits[:6]):
+			return true
+		case len(digits) == 10 && isPerson("19"+digits):
+			return true
+		}
+	}
+	return false
+}
+
+func isPerson(digits string) bool {
+	_, err := hub.ParsePersonID(digits)
+	return err == nil
+}
+
+// isBirth reports whether eight digits can begin a personnummer or, with 60 added to
+// the day, a samordningsnummer.
+func isBirth(digits string) bool {
+	if digits[6] >= '6' {
+		digits = digits[:6] + string(digits[6]-6) + digits[7:]
+	}
+	born, err := time.Parse("20060102", digits)
+	return err == nil && born.Year() >= 1800 && born.Year() < 2100
+}

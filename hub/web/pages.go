@@ -1,0 +1,109 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"html/template"
+	"net/http"
+)
+
+//go:embed pages
+var pageFiles embed.FS
+
+var (
+	pages  = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+	style  = readPage("pages/style.css")
+	script = readPage("pages/case.js")
+
+	// policy lets a page use its own style and script and nothing else in the world.
+	policy = "default-src 'none'; style-src '" + hashOf(style) + "'; script-src '" + hashOf(script) +
+		"'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+func readPage(name string) string {
+	text, err := pageFiles.ReadFile(name)
+	if err != nil {
+		panic("web: a page is not embedded: " + name)
+	}
+	return string(text)
+}
+
+func hashOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// A page is what stands around a body.
+type page struct {
+	Language, Title string
+	Console         bool
+	Style           template.CSS
+	Script          template.JS
+	Body            template.HTML
+}
+
+// page answers with the template body, filled with v.
+func (c *call) page(status int, p page, body string, v any) error {
+	inner, err := render(body, v)
+	if err != nil {
+		return err
+	}
+	p.Style, p.Body = template.CSS(style), template.HTML(inner)
+	whole, err := render("page", p)
+	if err != nil {
+		return err
+	}
+	h := c.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", p.Language)
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Referrer-Policy", "no-referrer")
+	c.w.WriteHeader(status)
+	c.w.Write(whole)
+	return nil
+}
+
+func render(name string, v any) ([]byte, error) {
+	var out bytes.Buffer
+	if err := pages.ExecuteTemplate(&out, name, v); err != nil {
+		return nil, errPage // the template's own error may quote what was to be shown
+	}
+	return out.Bytes(), nil
+}
+
+// explain answers with what a problem means and what can be done about it.
+func (s *Server) explain(c *call) error {
+	slug := c.r.PathValue("slug")
+	k, known := catalogue[slug]
+	if !known {
+		return refusal("not-found")
+	}
+	c.w.Header().Set("Vary", "Accept, Accept-Language")
+	if accepts(c.r.Header, "text/html") {
+		return c.problemPage(http.StatusOK, slug, k.status)
+	}
+	if !accepts(c.r.Header, jsonType) {
+		return refusal("not-acceptable")
+	}
+	text := k.in(language(c.r.Header))
+	return c.json(http.StatusOK, map[string]any{
+		"type": "/problems/" + slug, "title": text.title, "status": k.status, "detail": text.means,
+	})
+}
+
+// explainPage answers a person's browser with a problem.
+func (f *face) explainPage(c *call, p *problem) {
+	if err := c.problemPage(p.status, p.slug, p.status); err != nil {
+		c.w.WriteHeader(p.status)
+	}
+}
+
+func (c *call) problemPage(status int, slug string, of int) error {
+	l := language(c.r.Header)
+	text := catalogue[slug].in(l)
+	return c.page(status, page{Language: l, Title: text.title, Console: c.pages}, "problem", map[string]any{
+		"Title": text.title, "Means": text.means, "Status": of, "Slug": slug, "Language": l,
+	})
+}

@@ -1,0 +1,17 @@
+
+"use strict";
+const view = document.getElementById("case");
+const news = document.getElementById("news");
+const line = document.getElementById("line");
+const stream = new EventSource(location.pathname + "/events");
+stream.addEventListener("case", (e) => {
+  const open = [...view.querySelectorAll("details[open]")].map((d) => d.id);
+  const focused = view.contains(document.activeElement) ? document.activeElement.id : "";
+  view.innerHTML = e.data;
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  if (focused) document.getElementById(focused)?.focus();
+  const said = view.firstElementChild.dataset.news;
+  if (news.textContent !== said) news.textContent = said;
+  line.textContent = "Sidan följer ärendet direkt.";
+});
+stream.onerror = () => { line.textContent = "Förbindelsen är bruten. Sidan försöker igen."; };

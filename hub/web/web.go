@@ -1,0 +1,140 @@
+// Package web is what Knutpunkt shows the network, on two listeners.
+//
+// Public is for platforms: they post forms, ask how they are getting on and follow
+// them. Every call under /v1/ shows a client's token, and what the client may not
+// see is answered like what is not there. The contract is the text openapi.json,
+// which a test holds against the routes.
+//
+// Operator is for those who run the hub: the console, the metrics and the health. It
+// asks nobody who they are yet, so it must listen on loopback only, and its pages show
+// no content: ids, steps, states, numbers that systems gave, and the titles of
+// municipalities and e-services. What it may see is the Viewer in Options.
+//
+// Nothing that a caller wrote comes back in an answer or goes to a log, except ids
+// that are ours.
+package web
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+)
+
+// Options are what a Server is made of.
+type Options struct {
+	Hub      *hub.Hub // its Store, Systems, Clock and Log are used too
+	Clients  []Client
+	Proxies  []netip.Prefix // that may speak plain HTTP to us for others, who spoke TLS to them
+	Version  string         // of this program
+	Operator hub.Viewer     // what the console may see; the zero Viewer means hub.AsHub()
+	Rate     float64        // calls a second of one client, with twice as many at once; 0 means 2000
+	Streams  int            // that one client may follow at a time; 0 means 5
+}
+
+// A Server answers on both listeners.
+type Server struct {
+	Options
+	store   hub.Store
+	systems map[hub.SystemID]hub.System
+	callers atomic.Pointer[[]*caller]
+
+	arriving, following, watching *seats // forms on their way in, clients' streams, the console's
+
+	ending  chan struct{}
+	endOnce sync.Once
+}
+
+// How many may be served at a time, of one client and in all.
+const (
+	arrivingEach, arrivingAll = 256, 1024
+	followingEach             = 5
+	followingAll, watchingAll = 20_000, 100
+	usualRate                 = 2000
+)
+
+// New makes a Server. It listens nowhere by itself.
+func New(o Options) *Server {
+	if o.Operator.Actor() == "" {
+		o.Operator = hub.AsHub()
+	}
+	if o.Rate == 0 {
+		o.Rate = usualRate
+	}
+	if o.Streams == 0 {
+		o.Streams = followingEach
+	}
+	s := &Server{
+		Options: o, store: o.Hub.Store, systems: map[hub.SystemID]hub.System{},
+		arriving: newSeats(arrivingEach, arrivingAll), following: newSeats(o.Streams, followingAll),
+		watching: newSeats(watchingAll, watchingAll), ending: make(chan struct{}),
+	}
+	for _, opened := range o.Hub.Systems {
+		s.systems[opened.ID] = opened.System
+	}
+	s.Allow(o.Clients)
+	return s
+}
+
+// Public gives what the public listener answers with.
+func (s *Server) Public() http.Handler {
+	return &face{Server: s, routes: s.publicRoutes(), admit: s.admitClient}
+}
+
+// Operator gives what the operator's listener answers with, the metrics among it.
+func (s *Server) Operator(metrics http.Handler) http.Handler {
+	return &face{Server: s, routes: s.operatorRoutes(metrics), admit: s.admitOperator, pages: true}
+}
+
+// EndStreams ends every open stream, so that a listener can be shut down: it is what
+// http.Server.RegisterOnShutdown wants. Who followed comes back with its Last-Event-ID.
+func (s *Server) EndStreams() { s.endOnce.Do(func() { close(s.ending) }) }
+
+// Harden sets the limits that net/http keeps by itself, before and after us: slow
+// headers 5 s, headers of 32 KiB, a body that nobody reads 30 s, an answer that nobody
+// takes 60 s. A body that is read, and a stream, have limits of their own. What
+// net/http would say on standard error, with callers' addresses in it, is discarded
+// unless h has an ErrorLog.
+func Harden(h *http.Server) {
+	const slop = 4096 // that net/http adds by itself
+	h.ReadHeaderTimeout = 5 * time.Second
+	h.ReadTimeout = 30 * time.Second
+	h.WriteTimeout = 60 * time.Second
+	h.IdleTimeout = 2 * time.Minute
+	h.MaxHeaderBytes = 32<<10 - slop
+	h.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 100}
+	if h.ErrorLog == nil {
+		h.ErrorLog = log.New(io.Discard, "", 0)
+	}
+}
+
+// publicRoutes is the public contract; openapi.json describes it.
+func (s *Server) publicRoutes() []route {
+	return []route{
+		{"POST", "/v1/submissions", jsonType, s.submit},
+		{"GET", "/v1/submissions", jsonType, s.list},
+		{"GET", "/v1/submissions/{id}", jsonType, s.show},
+		{"DELETE", "/v1/submissions/{id}", jsonType, s.withdraw},
+		{"GET", "/v1/submissions/{id}/events", streamType, s.follow},
+		{"POST", "/v1/sources/{system}", jsonType, s.take},
+		{"GET", "/openapi.json", jsonType, s.contract},
+		{"GET", "/problems/{slug}", anyType, s.explain},
+	}
+}
+
+func (s *Server) operatorRoutes(metrics http.Handler) []route {
+	return []route{
+		{"GET", "/console", anyType, s.consoleList},
+		{"GET", "/console/cases/{id}", anyType, s.consoleCase},
+		{"GET", "/console/cases/{id}/events", streamType, s.consoleStream},
+		{"GET", "/healthz", anyType, s.healthy},
+		{"GET", "/readyz", anyType, s.ready},
+		{"GET", "/metrics", anyType, func(c *call) error { metrics.ServeHTTP(c.w, c.r); return nil }},
+		{"GET", "/problems/{slug}", anyType, s.explain},
+	}
+}
