@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/knutpunkt/knutpunkt/connectors"
+	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/bus"
+	"github.com/knutpunkt/knutpunkt/hub/config"
+	"github.com/knutpunkt/knutpunkt/hub/meter"
+	"github.com/knutpunkt/knutpunkt/hub/outbound"
+	"github.com/knutpunkt/knutpunkt/hub/seal"
+	"github.com/knutpunkt/knutpunkt/hub/store/sqlite"
+	"github.com/knutpunkt/knutpunkt/hub/web"
+)
+
+// An installation is one Knutpunkt, wired: what serve runs, and what the demo runs
+// beside its simulators.
+type installation struct {
+	dir      string
+	settings *config.Settings
+	log      *slog.Logger
+	store    hub.Store
+	bus      hub.Bus
+	meter    *meter.Meter
+	hub      *hub.Hub
+	web      *web.Server
+}
+
+// open wires an installation out of the configuration in dir, top to bottom. Whatever
+// before is, it stands before the Store and sees all that happens.
+func open(ctx context.Context, dir string, overrides []config.Override, log *slog.Logger,
+	before ...func(hub.Store) hub.Store) (*installation, error) {
+	in := &installation{dir: dir, log: log, meter: meter.New(time.Now)}
+	var err error
+	if in.settings, err = config.ReadSettings(dir, overrides...); err != nil {
+		return nil, err
+	}
+	bundle, err := readBundle(dir)
+	if err != nil {
+		return nil, err
+	}
+	systems, err := openSystems(ctx, dir, in.meter, log)
+	if err != nil {
+		return nil, err
+	}
+	boot := rand.Text()
+	if in.store, err = openStore(ctx, in.settings, boot, log); err != nil {
+		return nil, err
+	}
+	in.store = in.meter.Store(in.store)
+	for _, wrap := range before {
+		in.store = wrap(in.store)
+	}
+	in.bus = in.meter.Bus(bus.Memory(log))
+	in.hub = hub.New(hub.Options{
+		Store: in.store, Bus: in.bus, Bundle: bundle, Reopen: config.Open, Systems: systems,
+		Boot: boot, Clock: time.Now, Jitter: mathrand.Float64, Log: log,
+	})
+	if err := in.hub.Activate(ctx, bundle); err != nil {
+		in.close()
+		return nil, fmt.Errorf("store the configuration: %w", err)
+	}
+	in.meter.Watch(in.hub, in.store, log)
+	in.web = web.New(web.Options{
+		Hub: in.hub, Clients: clients(in.settings), Proxies: in.settings.Proxies, Version: version(),
+	})
+	return in, nil
+}
+
+func (in *installation) close() {
+	in.bus.Close()
+	in.store.Close()
+}
+
+// readBundle reads, checks and compiles what the municipalities' people write.
+func readBundle(dir string) (*hub.Bundle, error) {
+	if problems := config.Check(os.DirFS(dir), connectors.All); len(problems) > 0 {
+		return nil, config.Problems(problems)
+	}
+	archive, err := config.Read(os.DirFS(dir))
+	if err != nil {
+		return nil, err
+	}
+	return config.Open(archive)
+}
+
+func openStore(ctx context.Context, s *config.Settings, boot string, log *slog.Logger) (hub.Store, error) {
+	keys, err := seal.Open("file:" + s.Keys)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.Store), 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder of the store: %w", err)
+	}
+	return sqlite.Open(ctx, s.Store, keys, sqlite.Options{
+		Boot: boot, Clock: time.Now, Log: log,
+		Fatal: func(err error) {
+			log.Error("the disk has failed; what was answered with 202 is on it", "error", err)
+			os.Exit(exitStorage)
+		},
+	})
+}
+
+// openSystems connects every system of every municipality, each behind a door of
+// its own.
+func openSystems(ctx context.Context, dir string, m *meter.Meter, log *slog.Logger) ([]hub.Opened, error) {
+	configured, err := config.Systems(dir, connectors.All)
+	if err != nil {
+		return nil, err
+	}
+	byName := map[string]hub.Connector{}
+	for _, c := range connectors.All {
+		byName[c.Name] = c
+	}
+	var opened []hub.Opened
+	var failed []error
+	for _, c := range configured {
+		system, err := openSystem(ctx, byName[c.Connector], c, log)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		opened = append(opened, hub.Opened{
+			System: m.System(c.ID, c.Connector, system), ID: c.ID, Words: c.Words,
+			Concurrency: c.Concurrency, Pace: c.Pace, Poll: c.Poll, Closed: within(c.Maintenance),
+		})
+	}
+	return opened, errors.Join(failed...)
+}
+
+// within tells whether a time lies in one of the windows.
+func within(windows []config.Window) func(time.Time) bool {
+	return func(t time.Time) bool {
+		return slices.ContainsFunc(windows, func(w config.Window) bool { return w.Holds(t) })
+	}
+}
+
+func openSystem(ctx context.Context, c hub.Connector, s config.System, log *slog.Logger) (hub.System, error) {
+	var grants []outbound.Grant
+	for _, address := range s.Addresses {
+		g, err := outbound.GrantFor(address)
+		if err != nil {
+			return hub.System{}, fmt.Errorf("%s:%d: %w", s.File, s.Line, err)
+		}
+		grants = append(grants, g)
+	}
+	settings, err := tlsFor(s.TLS)
+	if err != nil {
+		return hub.System{}, fmt.Errorf("%s:%d: tls: %w", s.File, s.Line, err)
+	}
+	door := outbound.Open(grants, settings, time.Now)
+	return c.Open(ctx, hub.Env{
+		ID: s.ID, HTTP: door.HTTP(), Reads: door.Reads(), Dial: door.Dial,
+		Log: log.With("system", s.ID), Clock: time.Now,
+	}, s.Decode)
+}
+
+// tlsFor reads a system's certificate and the authority that it trusts. Nil means
+// the machine's authorities, and no certificate of ours.
+func tlsFor(t config.TLS) (*tls.Config, error) {
+	if t == (config.TLS{}) {
+		return nil, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.Certificate != "" {
+		pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
+		if err != nil {
+			return nil, fmt.Errorf("%s and %s are not a PEM certificate and its key", t.Certificate, t.Key)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	if t.CA != "" {
+		pem, err := os.ReadFile(t.CA)
+		c.RootCAs = x509.NewCertPool()
+		if err != nil || !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no PEM certificates", t.CA)
+		}
+	}
+	return c, nil
+}
+
+func clients(s *config.Settings) []web.Client {
+	var cs []web.Client
+	for _, c := range s.Clients {
+		cs = append(cs, web.Client{
+			Name: c.Name, Municipalities: c.Municipalities, Services: c.Services, Secrets: c.Secrets,
+			Systems: c.Systems, DerivedKey: c.Key == config.Derived,
+		})
+	}
+	return cs
+}
