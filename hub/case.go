@@ -106,7 +106,7 @@ type Progress struct {
 	Since      time.Time // when it came into its State
 	Due        time.Time // when the hub is to take it up again
 	Lease      Lease     // who has it in hand
-	Attempts   int       // that reached, or may have reached, the other side
+	Attempts   int       // of a delivery: that reached, or may have reached, the other side; of a submission: to enrich it
 	Crashes    int       // how often the process died while it was decoded or rendered
 	Waiting    bool      // in hand, but waiting for a register or a file: a death now is no crash of its own
 	Revision   string    // the configuration it is bound to

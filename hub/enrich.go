@@ -11,6 +11,10 @@ import (
 // enrichers is how many submissions may be looked up at a time. They mostly wait.
 const enrichers = 32
 
+// longestWait is how long a submission waits at the most before a register that did
+// not answer is asked again: a citizen's case is not to sleep through its recovery.
+const longestWait = 10 * time.Minute
+
 // work is one row in this process's hands.
 type work struct {
 	c          Case
@@ -102,7 +106,7 @@ func (h *Hub) outcome(w work, err error) Event {
 	}
 	_, wait, _ := AnswerOf(Receipt{}, err)
 	if wait == 0 {
-		wait = Backoff(1, h.Jitter())
+		wait = min(Backoff(w.c.Find(w.key).Attempts+1, h.Jitter()), longestWait)
 	}
 	var waits *waiting
 	note := "could not be enriched"

@@ -109,11 +109,23 @@ func (h *Hub) Receive(ctx context.Context, a Arrival) (Received, error) {
 	return r, nil
 }
 
+// Withdraw takes a submission back, as long as nothing has been sent on; otherwise
+// it gives ErrConflict.
+func (h *Hub) Withdraw(ctx context.Context, c CaseID, id ID) error {
+	_, fx, err := h.Store.Apply(ctx, c, Withdraw{When{h.Clock()}, Key(id)})
+	if err != nil {
+		return err
+	}
+	h.follow(fx)
+	h.Log.Info("withdrawn", "submission", id)
+	return nil
+}
+
 // Run does the rest of the journey until ctx is done, and then finishes what is
 // under way: a clean stop leaves no delivery in doubt. It begins by taking over
 // what earlier processes left unfinished.
 func (h *Hub) Run(ctx context.Context) error {
-	if err := h.recover(ctx); err != nil {
+	if err := h.recover(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
 	wakes, err := h.Bus.Wakes(ctx)
@@ -141,7 +153,7 @@ func (h *Hub) Run(ctx context.Context) error {
 // work that has taken too long.
 func (h *Hub) recover(ctx context.Context) error {
 	n, err := h.Store.Recover(ctx, h.Boot, h.Clock())
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		h.Log.Error("recover", "error", err)
 		return err
 	}

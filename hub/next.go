@@ -315,12 +315,13 @@ func (t *transition) claim(e Claimed) error {
 func (t *transition) postpone(p *Progress, e Postponed) error {
 	t.move(p, EnrichWait, e.Until)
 	p.Note, p.Crashes = e.Note, 0
+	p.Attempts++
 	return nil
 }
 
 func (t *transition) plan(p *Progress, e Planned) error {
 	t.move(p, Routed, time.Time{})
-	p.Revision, p.Note, p.Crashes = e.Revision, "", 0
+	p.Revision, p.Note, p.Crashes, p.Attempts = e.Revision, "", 0, 0
 	t.act("routed", p.Key, e.Revision)
 	if t.c.Voice == "" {
 		t.c.Voice = e.Voice

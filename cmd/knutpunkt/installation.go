@@ -28,21 +28,22 @@ import (
 // An installation is one Knutpunkt, wired: what serve runs, and what the demo runs
 // beside its simulators.
 type installation struct {
-	dir      string
-	settings *config.Settings
-	log      *slog.Logger
-	store    hub.Store
-	bus      hub.Bus
-	meter    *meter.Meter
-	hub      *hub.Hub
-	web      *web.Server
+	dir       string
+	overrides []config.Override
+	settings  *config.Settings
+	log       *slog.Logger
+	store     hub.Store
+	bus       hub.Bus
+	meter     *meter.Meter
+	hub       *hub.Hub
+	web       *web.Server
 }
 
 // open wires an installation out of the configuration in dir, top to bottom. Whatever
 // before is, it stands before the Store and sees all that happens.
 func open(ctx context.Context, dir string, overrides []config.Override, log *slog.Logger,
 	before ...func(hub.Store) hub.Store) (*installation, error) {
-	in := &installation{dir: dir, log: log, meter: meter.New(time.Now)}
+	in := &installation{dir: dir, overrides: overrides, log: log, meter: meter.New(time.Now)}
 	var err error
 	if in.settings, err = config.ReadSettings(dir, overrides...); err != nil {
 		return nil, err

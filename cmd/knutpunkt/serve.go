@@ -28,7 +28,7 @@ func serveCommand() *cobra.Command {
 schemas/. The same check as "knutpunkt check" is made first, and nothing starts on a
 configuration with problems.
 
-SIGHUP reads routes, mappings and schemas again. SIGTERM stops accepting, finishes
+SIGHUP reads routes, mappings, schemas and clients again. SIGTERM stops accepting, finishes
 what is under way, and exits.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -110,6 +110,22 @@ func (in *installation) serve(ctx context.Context) error {
 	return errors.Join(err, in.shutdown(servers, journey))
 }
 
+func (in *installation) reload(ctx context.Context) error {
+	settings, err := config.ReadSettings(in.dir, in.overrides...)
+	if err != nil {
+		return err
+	}
+	bundle, err := readBundle(in.dir)
+	if err != nil {
+		return err
+	}
+	if err := in.hub.Activate(ctx, bundle); err != nil {
+		return err
+	}
+	in.web.Allow(clients(settings))
+	return nil
+}
+
 func (in *installation) listen(s *http.Server, l net.Listener, public bool) error {
 	tls := in.settings.TLS
 	if public && tls.Certificate != "" {
@@ -134,18 +150,14 @@ func (in *installation) shutdown(servers []*http.Server, journey <-chan error) e
 	}
 }
 
-// reloadOnHangup takes a changed configuration into use at SIGHUP. One with
-// problems is refused, loudly, and what runs goes on.
+// reloadOnHangup takes changed routes, mappings and schemas, and changed clients, into
+// use at SIGHUP. A configuration with problems is refused, loudly, and what runs goes on.
 func (in *installation) reloadOnHangup(ctx context.Context) (stop func()) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	go func() {
 		for range hangup {
-			bundle, err := readBundle(in.dir)
-			if err == nil {
-				err = in.hub.Activate(ctx, bundle)
-			}
-			if err != nil {
+			if err := in.reload(ctx); err != nil {
 				in.log.Error("the new configuration is not used", "problems", err.Error())
 			}
 		}

@@ -115,25 +115,12 @@ func (s *Server) withdraw(c *call) error {
 		return err
 	}
 	if p.State != hub.Withdrawn {
-		e := hub.Withdraw{When: hub.When{At: s.Hub.Clock()}, Key: p.Key}
-		_, fx, err := s.store.Apply(c.r.Context(), of.ID, e)
-		if err != nil {
+		if err := s.Hub.Withdraw(c.r.Context(), of.ID, p.Submission); err != nil {
 			return err
 		}
-		s.wake(c, fx)
 	}
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-// wake has those woken who have something to do after a change that was made here.
-func (s *Server) wake(c *call, fx hub.Effects) {
-	for _, system := range fx.Wake {
-		s.Hub.Bus.Wake(c.r.Context(), hub.Wake{System: system})
-	}
-	for _, status := range fx.Statuses {
-		s.Hub.Bus.Wake(c.r.Context(), hub.Wake{Case: status.Case})
-	}
 }
 
 // How many submissions a list gives.
