@@ -1,0 +1,48 @@
+# Everything that one does with Knutpunkt on a fresh machine. All of it needs Go
+# $(GO_VERSION) or later, and says so; nothing else needs to be installed by hand.
+
+GO_VERSION := 1.26
+# The race detector needs a C compiler. Without one the tests run without it.
+RACE := $(shell command -v $${CC:-cc} >/dev/null && echo -race)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: demo test lint build bench fuzz clean go
+
+## demo: build Knutpunkt and play a story with a whole simulated municipality
+demo: build
+	bin/knutpunkt demo
+
+## test: everything that must hold before a change goes in
+test: lint
+	go test $(RACE) ./...
+	cd bench && go vet ./... && go test ./...
+
+## lint: vet, staticcheck, formatting, and the shipped configuration
+lint: go
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	go run ./cmd/knutpunkt check
+
+## build: the binary, static, in bin/
+build: go
+	CGO_ENABLED=0 go build -trimpath -o bin/knutpunkt ./cmd/knutpunkt
+
+## bench: measure, as ratios within one run
+bench: go
+	cd bench && go run .
+
+## fuzz: half a minute for each parser
+fuzz: go
+	@for p in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime 30s $$p || exit 1; \
+	  done; \
+	done
+
+clean:
+	rm -rf bin
+
+go:
+	@command -v go >/dev/null || { echo "Knutpunkt is built with Go $(GO_VERSION) or later, and there is no go on this machine: see https://go.dev/dl"; exit 1; }
+	@go version | awk '{split(substr($$3,3),v,"."); if (v[1]+0<1 || (v[1]==1 && v[2]+0<26)) {print "Knutpunkt needs Go $(GO_VERSION) or later; this is " $$3; exit 1}}'

@@ -1,0 +1,184 @@
+package docs
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestCommandsDoAsShown runs every knutpunkt that the README and the guide show, and
+// holds what it says against what is shown. What `make` does is not run again here.
+func TestCommandsDoAsShown(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "knutpunkt")
+	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/knutpunkt").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	for page, dir := range map[string]string{"../README.md": "..", "sv/route.md": onDisk(t)} {
+		kept := strings.NewReplacer("/tmp/knutpunkt", filepath.Join(t.TempDir(), "kept"))
+		for _, b := range blocksOf(page, read(t, page)) {
+			if b.lang != "console" {
+				continue
+			}
+			for _, c := range commandsOf(kept.Replace(b.text)) {
+				c.run(t, binary, dir)
+			}
+		}
+	}
+}
+
+// onDisk writes the guide's configuration to a folder.
+func onDisk(t *testing.T) string {
+	dir := t.TempDir()
+	for name, file := range guide(t) {
+		name = filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, file.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// A command is one line that a page shows, and what the page says comes of it.
+type command struct {
+	args  []string
+	shown string
+}
+
+func commandsOf(text string) []command {
+	var all []command
+	for line := range strings.Lines(text) {
+		if typed, is := strings.CutPrefix(line, "$ "); is {
+			all = append(all, command{args: strings.Fields(typed)})
+		} else {
+			all[len(all)-1].shown += line
+		}
+	}
+	return all
+}
+
+// run runs a command in a folder until it ends, or, if it goes on, until it has said
+// what is shown. The demo gets ports of its own.
+func (c command) run(t *testing.T, binary, dir string) {
+	t.Helper()
+	if c.args[0] != "knutpunkt" {
+		return
+	}
+	args := c.args[1:]
+	if args[0] == "demo" {
+		args = append(args, "--port", freePorts(t))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	said := &transcript{want: pattern(c.shown)}
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, said, said
+	if args[0] == "serve" {
+		said.enough = func() { go stopWhenReady(ctx, cmd.Process, said.operator()) }
+	}
+	if err := cmd.Run(); err != nil {
+		t.Errorf("%s: %v\n%s", strings.Join(c.args, " "), err, said.text.String())
+	}
+	if !said.met() {
+		t.Errorf("%s says\n%s\nand the page shows\n%s", strings.Join(c.args, " "), said.text.String(), c.shown)
+	}
+}
+
+// stopWhenReady asks a hub that serves whether it is ready, and then ends it as an
+// operator would.
+func stopWhenReady(ctx context.Context, serving *os.Process, operator string) {
+	defer serving.Signal(syscall.SIGTERM)
+	for ctx.Err() == nil {
+		if answer, err := http.Get("http://" + operator + "/readyz"); err == nil {
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return
+			}
+		}
+	}
+}
+
+// pattern makes of what is shown what it allows: … is anything within a line, and alone
+// on a line any lines at all.
+func pattern(shown string) *regexp.Regexp {
+	var p strings.Builder
+	for line := range strings.Lines(shown) {
+		if line == "…\n" {
+			p.WriteString(`(?:.*\n)*`)
+			continue
+		}
+		p.WriteString(strings.ReplaceAll(regexp.QuoteMeta(line), "…", ".*"))
+	}
+	return regexp.MustCompile("^" + p.String() + "$")
+}
+
+// A transcript is what a command says. When that is what is wanted, it has said enough.
+type transcript struct {
+	mu     sync.Mutex
+	text   bytes.Buffer
+	want   *regexp.Regexp
+	enough func()
+}
+
+func (s *transcript) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.text.Write(p)
+	if s.enough != nil && s.want.Match(s.text.Bytes()) {
+		s.enough()
+		s.enough, s.want = nil, regexp.MustCompile("")
+	}
+	return len(p), nil
+}
+
+var operatorAt = regexp.MustCompile(`"operator":"([^"]+)"`)
+
+// operator finds where the operators' listener is; it is asked for while s is locked.
+func (s *transcript) operator() string {
+	if m := operatorAt.FindStringSubmatch(s.text.String()); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+func (s *transcript) met() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.want.Match(s.text.Bytes())
+}
+
+// freePorts gives the first of some ports in a row that nobody listens on.
+func freePorts(t *testing.T) string {
+	t.Helper()
+	for first := 21000; first < 30000; first += 100 {
+		if allFree(first, first+1, first+11, first+12, first+13, first+14) {
+			return fmt.Sprint(first)
+		}
+	}
+	t.Fatal("no ports are free")
+	return ""
+}
+
+func allFree(ports ...int) bool {
+	for _, port := range ports {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			return false
+		}
+		l.Close()
+	}
+	return true
+}
