@@ -85,7 +85,7 @@ func TestARefusalRestsWithAPerson(t *testing.T) {
 
 func TestAnOutageUsesUpNoAttempts(t *testing.T) {
 	played(t, func(s *stage) {
-		for range 500 {
+		for range 60 {
 			s.diarium.refusals = append(s.diarium.refusals, hub.Unavailable(errLine, hub.Down))
 		}
 		c := s.completed(s.send("320342", "1"))
@@ -122,7 +122,7 @@ func TestOneOutageIsOneIncident(t *testing.T) {
 
 func TestARegisterThatIsDownIsWaitedFor(t *testing.T) {
 	played(t, func(s *stage) {
-		for range 50 {
+		for range 6 {
 			s.register.errs = append(s.register.errs, hub.Unavailable(errLine, hub.Down))
 		}
 		r := s.send("320342", "1")

@@ -1,0 +1,133 @@
+package meter_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/bus"
+	"github.com/knutpunkt/knutpunkt/hub/meter"
+	"github.com/knutpunkt/knutpunkt/hub/seal"
+	"github.com/knutpunkt/knutpunkt/hub/store/sqlite"
+)
+
+// answers is a system that gives what it is told to.
+type answers struct{ err error }
+
+func (a answers) Deliver(context.Context, hub.Delivery) (hub.Receipt, error) {
+	return hub.Receipt{Number: "SBN 2026/1"}, a.err
+}
+func (a answers) Find(context.Context, hub.Delivery) (hub.Receipt, error) {
+	return hub.Receipt{}, a.err
+}
+func (a answers) Lookup(context.Context, hub.PersonID) (hub.Person, error) {
+	return hub.Person{}, a.err
+}
+
+// page opens a store and a hub under a meter, does something, and gives the page.
+func page(t *testing.T, do func(*meter.Meter, hub.Store)) string {
+	t.Helper()
+	m := meter.New(time.Now)
+	path := filepath.Join(t.TempDir(), "keys.json")
+	if err := seal.Init(path, "1080"); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := seal.Open("file:" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "k.db"), keys, sqlite.Options{Boot: "b", Clock: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := m.Store(inner)
+	defer store.Close()
+	log := slog.New(slog.DiscardHandler)
+	wakes := m.Bus(bus.Memory(log))
+	defer wakes.Close()
+	h := hub.New(hub.Options{
+		Store: store, Bus: wakes, Bundle: &hub.Bundle{}, Clock: time.Now, Log: log,
+		Systems: []hub.Opened{{ID: "k.diarium", System: m.System("k.diarium", "sif", hub.System{})}},
+	})
+	m.Watch(h, store, log)
+	do(m, store)
+	w := httptest.NewRecorder()
+	m.Page().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	return w.Body.String()
+}
+
+func TestWhatIsCounted(t *testing.T) {
+	text := page(t, func(m *meter.Meter, s hub.Store) {
+		receive(t, s, "1")
+		receive(t, s, "1")
+		for _, err := range []error{nil, hub.Reject(io.EOF), hub.Later(io.EOF, 0), io.EOF} {
+			d := m.System("k.diarium", "sif", hub.System{Destination: answers{err}}).Destination
+			d.Deliver(t.Context(), hub.Delivery{})
+		}
+		for _, err := range []error{nil, hub.ErrNotFound, errors.New("down")} {
+			m.System("k.navet", "navet", hub.System{Register: answers{err}}).Register.Lookup(t.Context(), hub.PersonID{})
+		}
+	})
+	for _, want := range []string{
+		`knutpunkt_submissions_accepted_total{municipality="1080"} 1`,
+		`knutpunkt_submissions{state="ACCEPTED"} 1`,
+		`knutpunkt_accept_seconds_count{result="new"} 1`,
+		`knutpunkt_accept_seconds_count{result="replayed"} 1`,
+		`knutpunkt_delivery_attempts_total{answer="yes",connector="sif"} 1`,
+		`knutpunkt_delivery_attempts_total{answer="no",connector="sif"} 1`,
+		`knutpunkt_delivery_attempts_total{answer="not-now",connector="sif"} 1`,
+		`knutpunkt_delivery_attempts_total{answer="dont-know",connector="sif"} 1`,
+		`knutpunkt_register_lookups_total{connector="navet",outcome="found"} 1`,
+		`knutpunkt_register_lookups_total{connector="navet",outcome="not-found"} 1`,
+		`knutpunkt_register_lookups_total{connector="navet",outcome="failed"} 1`,
+		`knutpunkt_held{reason="protected"} 0`,
+		`knutpunkt_circuit_open{cause="down",connector="sif"} 0`,
+		`knutpunkt_durability{mode="sqlite-full"} 1`,
+		`knutpunkt_unnumbered_rows 0`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+}
+
+func receive(t *testing.T, s hub.Store, instance string) {
+	t.Helper()
+	in, err := s.Intake(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if _, err := s.Receive(t.Context(), hub.Arrival{Intake: in, Now: time.Now(), Submission: hub.Submission{
+		Municipality: "1080", Service: "702", Source: hub.Ref{System: "shared.oep", ID: instance, Version: "1"},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whoever adds a series adds a closed set of labels: no id and no path may become one.
+func TestLabelsAreOfClosedSets(t *testing.T) {
+	text := page(t, func(_ *meter.Meter, s hub.Store) { receive(t, s, "1") })
+	allowed := map[string]bool{
+		"municipality": true, "state": true, "reason": true, "connector": true, "cause": true, "mode": true,
+		"result": true, "answer": true, "role": true, "outcome": true, "le": true,
+	}
+	for _, line := range strings.Split(text, "\n") {
+		if !strings.HasPrefix(line, "knutpunkt_") {
+			continue
+		}
+		for _, label := range regexp.MustCompile(`[{,](\w+)="`).FindAllStringSubmatch(line, -1) {
+			if !allowed[label[1]] {
+				t.Errorf("%s has the label %s", line, label[1])
+			}
+		}
+	}
+}
