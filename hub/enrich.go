@@ -251,8 +251,20 @@ func (j *journey) fetchAll(ctx context.Context) error {
 		}
 		a.Blob = blob
 	}
-	j.known.Submission.Attachments = files
+	j.known.Submission.Attachments = present(files)
 	return nil
+}
+
+// present leaves out a print that the platform did not have: what is not there, no
+// document speaks of.
+func present(files []Attachment) []Attachment {
+	var there []Attachment
+	for _, a := range files {
+		if a.Blob.ID != "" {
+			there = append(there, a)
+		}
+	}
+	return there
 }
 
 func (j *journey) fetch(ctx context.Context, i int, ref Fetch) (Blob, error) {

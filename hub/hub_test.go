@@ -193,6 +193,11 @@ func (p paper) Render(k hub.Known) (hub.Document, error) {
 	if p.operation == "file" && k.Receipts["diarium"].Number == "" {
 		return hub.Document{}, &hub.MappingError{Where: "bygg.yaml:1", Reason: hub.ReasonMapping, Text: "${diarium.number} has no value"}
 	}
+	for _, a := range k.Submission.Attachments {
+		if a.Blob.ID == "" {
+			return hub.Document{}, &hub.MappingError{Where: "x.yaml:1", Reason: hub.ReasonMapping, Text: "${fil.sha256} has no value"}
+		}
+	}
 	text := fmt.Sprintln(k.Title, k.Receipts["diarium"].Number, k.Case["diarium"].Number, len(k.Answers["sökande"].Persons))
 	return hub.NewDocument("text/plain", []byte(text)), nil
 }

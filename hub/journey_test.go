@@ -216,11 +216,14 @@ func TestFilesThatAreReferredToAreFetched(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			played(t, func(s *stage) {
 				s.platform.errs = tc.errs
+				s.diarium.refusals = []error{hub.Later(errLine, time.Hour)}
 				r := s.send("320342", "1", tc.files...)
 				if tc.reason != "" {
 					s.held(r, tc.reason)
 					return
 				}
+				s.until(r, "put off", func(hub.Case, hub.Progress) bool { return s.diarium.seen() == 1 })
+				s.restart() // nothing in memory: all is read back
 				s.completed(r)
 				if got := s.diarium.files[hub.KeyOf(r.Submission.ID, "diarium")]; !reflect.DeepEqual(got, tc.want) {
 					t.Errorf("the diarium got %q, want %q", got, tc.want)

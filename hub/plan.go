@@ -116,6 +116,7 @@ func (h *Hub) knownTo(c Case, p Progress, r *remembered, b *Bundle, route *Route
 		known.Submission = fitted
 	}
 	known.Submission.Parties = route.parties(known)
+	known.Submission.Attachments = present(known.Submission.Attachments)
 	for _, a := range r.answers {
 		known.Answers[a.As] = a
 		for _, person := range a.Persons {
@@ -135,10 +136,7 @@ func (h *Hub) knownTo(c Case, p Progress, r *remembered, b *Bundle, route *Route
 func (h *Hub) files(s Submission) []File {
 	var files []File
 	printed := false
-	for _, a := range s.Attachments {
-		if a.Blob.ID == "" {
-			continue // a print that the platform no longer has
-		}
+	for _, a := range present(s.Attachments) {
 		printed = printed || a.Print
 		files = append(files, h.file(s.ID, a))
 	}
