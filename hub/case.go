@@ -108,7 +108,7 @@ type Progress struct {
 	Lease      Lease     // who has it in hand
 	Attempts   int       // of a delivery: that reached, or may have reached, the other side; of a submission: to enrich it
 	Crashes    int       // how often the process died while it was decoded or rendered
-	Waiting    bool      // in hand, but waiting for a register or a file: a death now is no crash of its own
+	Waiting    bool      // in hand, and waiting for others: a register, a file, or, with an attempt open, the system
 	Revision   string    // the configuration it is bound to
 	Submission ID        // of a delivery: whose it is; of a submission: itself
 

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -24,8 +25,8 @@ func (d *dispatcher) run(ctx context.Context) {
 }
 
 func (d *dispatcher) take(ctx context.Context) (more bool) {
-	free := min(d.gate.free(), cap(d.gate.calls)-d.busy.size())
-	if free <= 0 {
+	free := d.gate.free(d.busy.size())
+	if free == 0 {
 		return false
 	}
 	claims, err := d.Store.ClaimDeliveries(ctx, d.system.ID, d.lease(), d.Clock(), free)
@@ -42,22 +43,40 @@ func (d *dispatcher) take(ctx context.Context) (more bool) {
 	return len(claims) == free
 }
 
-// settle carries one claimed row to its next state.
+// settle carries one claimed row to its next state. The work ends before the lease
+// does; what came of it is committed all the same.
 func (d *dispatcher) settle(ctx context.Context, claim Claim) {
+	ctx = context.WithoutCancel(ctx)
 	p := *claim.Case.Find(claim.Key)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseFor-fence)
-	defer cancel()
-	e := d.attempt(ctx, claim.Case, p)
-	if e == nil {
-		return
+	work, cancel := context.WithTimeout(ctx, leaseFor-fence)
+	e := d.attempt(work, claim.Case, p)
+	cancel()
+	if e != nil {
+		d.commit(ctx, claim.Case.ID, p, e)
 	}
-	_, fx, err := d.Store.Apply(ctx, claim.Case.ID, e)
-	if err != nil && !errors.Is(err, ErrLost) {
-		// The row keeps its lease and its attempt: when the lease ends it is a don't know.
+}
+
+// commit writes what an attempt came to, and tries again while the Store cannot, for
+// as long as the row is ours. After that it is a don't know, as after a death.
+func (d *dispatcher) commit(ctx context.Context, id CaseID, p Progress, e Event) {
+	for wait := time.Second; ; wait *= 2 {
+		after, fx, err := d.Store.Apply(ctx, id, e)
+		switch {
+		case err == nil:
+			d.follow(fx)
+			if form := after.Find(Key(p.Submission)); form != nil && form.Ended() {
+				d.recent.forget(p.Submission)
+			}
+			return
+		case errors.Is(err, ErrLost):
+			return
+		}
 		d.Log.Error("settle delivery", "delivery", p.Key, "error", err)
-		return
+		if !d.Clock().Add(wait).Before(p.Lease.Until) {
+			return
+		}
+		time.Sleep(wait)
 	}
-	d.follow(fx)
 }
 
 // attempt does what the row's state asks for and gives the event that it came to;
@@ -74,17 +93,24 @@ func (d *dispatcher) attempt(ctx context.Context, c Case, p Progress) Event {
 	switch {
 	case errors.As(err, &stop):
 		return d.stopped(p, stop)
+	case err != nil && p.State == Reconciling:
+		return Asked{When: When{d.Clock()}, Key: p.Key, Lease: p.Lease, Finding: Broken, Note: "the question could not be put", Jitter: d.Jitter()}
 	case err != nil:
-		d.Log.Error("prepare delivery", "delivery", p.Key, "error", err)
-		return d.answered(p, Receipt{}, Later(err, time.Minute))
+		return d.unready(p, err)
 	case p.State == Reconciling:
 		return d.ask(ctx, p, delivery)
 	}
-	if !d.begun(ctx, c, p, delivery.Document.SHA256()) {
-		return nil
-	}
-	return d.deliver(ctx, p, delivery)
+	return d.deliver(ctx, c, p, delivery)
 }
+
+// unready puts a row back that the Store could not be read, or written, for.
+func (d *dispatcher) unready(p Progress, err error) Event {
+	d.Log.Error("prepare delivery", "delivery", p.Key, "error", err)
+	return d.answered(p, Receipt{}, Later(errUnready, time.Minute))
+}
+
+// errUnready says that nothing was sent, because of ourselves.
+var errUnready = errors.New("could not be prepared")
 
 // prepared makes the delivery; a mapping that panics stops this delivery only.
 func (d *dispatcher) prepared(ctx context.Context, c Case, p Progress) (delivery Delivery, err error) {
@@ -96,42 +122,64 @@ func (d *dispatcher) prepared(ctx context.Context, c Case, p Progress) (delivery
 	return d.delivery(ctx, c, p)
 }
 
-// begun commits the attempt row: from here on, silence is a don't know.
-func (d *dispatcher) begun(ctx context.Context, c Case, p Progress, sum [32]byte) bool {
-	after, fx, err := d.Store.Apply(ctx, c.ID, Started{When{d.Clock()}, p.Key, p.Lease, sum})
-	if err != nil {
-		if !errors.Is(err, ErrLost) {
-			d.Log.Error("start attempt", "delivery", p.Key, "error", err)
-		}
-		return false
-	}
-	d.follow(fx)
-	return after.Find(p.Key).State == Sending // else it was held: its document is another one
-}
-
-func (d *dispatcher) deliver(ctx context.Context, p Progress, delivery Delivery) Event {
-	var receipt Receipt
-	err := d.gate.call(ctx, func() (err error) {
-		receipt, err = d.safely(func() (Receipt, error) { return d.system.Destination.Deliver(ctx, delivery) })
-		if err == nil && receipt.Number == "" {
+// deliver hands the delivery over. The attempt row is committed when the system is
+// about to be called, and not while there is a queue before it.
+func (d *dispatcher) deliver(ctx context.Context, c Case, p Progress, delivery Delivery) Event {
+	return d.try(ctx, c, p, delivery.Document.SHA256(), func() (Receipt, error) {
+		r, err := d.system.Destination.Deliver(ctx, delivery)
+		if err == nil && r.Number == "" {
 			err = Strange(errNoReceipt)
 		}
+		return r, err
+	})
+}
+
+// errNoReceipt is an answer that says nothing: a don't know.
+var errNoReceipt = errors.New("no receipt in the answer")
+
+// try makes one attempt: the row first, then the call.
+func (d *dispatcher) try(ctx context.Context, c Case, p Progress, sum [32]byte, call func() (Receipt, error)) Event {
+	var receipt Receipt
+	var failed error // of the attempt row
+	err := d.gate.call(ctx, func() (err error) {
+		var begun bool
+		if begun, failed = d.begin(ctx, c, p, sum); !begun {
+			return errNotCalled
+		}
+		receipt, err = call()
 		return err
 	})
+	switch {
+	case failed != nil:
+		return d.unready(p, failed)
+	case errors.Is(err, errNotCalled):
+		return nil
+	}
 	e := d.answered(p, receipt, err)
 	d.Log.Info("attempt", "delivery", p.Key, "system", d.system.ID, "answer", e.Answer)
 	return e
 }
 
-// errNoReceipt is an answer that says nothing: a don't know.
-var errNoReceipt = errors.New("no receipt in the answer")
+// begin commits the attempt row: from here on, silence is a don't know. It is not
+// begun when somebody else has moved the row on, or its document is another one.
+func (d *dispatcher) begin(ctx context.Context, c Case, p Progress, sum [32]byte) (begun bool, err error) {
+	after, fx, err := d.Store.Apply(ctx, c.ID, Started{When{d.Clock()}, p.Key, p.Lease, sum})
+	switch {
+	case errors.Is(err, ErrLost):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	d.follow(fx)
+	return after.Find(p.Key).State == Sending, nil
+}
 
 // ask puts the question before anything is sent again.
 func (d *dispatcher) ask(ctx context.Context, p Progress, delivery Delivery) Event {
 	e := Asked{When: When{d.Clock()}, Key: p.Key, Lease: p.Lease, Jitter: d.Jitter()}
 	var receipt Receipt
 	err := d.gate.call(ctx, func() (err error) {
-		receipt, err = d.safely(func() (Receipt, error) { return d.system.Destination.Find(ctx, delivery) })
+		receipt, err = d.system.Destination.Find(ctx, delivery)
 		return err
 	})
 	switch {
@@ -156,29 +204,31 @@ func (d *dispatcher) tell(ctx context.Context, c Case, p Progress) Event {
 	}
 	r, err := d.remember(ctx, p.Submission)
 	if err != nil {
-		return d.answered(p, Receipt{}, Later(err, time.Minute))
+		return d.unready(p, err)
 	}
-	if !d.begun(ctx, c, p, [32]byte{}) {
-		return nil
+	status, err := d.status(ctx, c, p)
+	if err != nil {
+		return d.unready(p, err)
 	}
-	err = d.gate.call(ctx, func() error {
-		_, err := d.safely(func() (Receipt, error) {
-			return Receipt{}, d.system.Teller.Tell(ctx, r.submission.Source, c.status(p), c.receiptsFor(c.Voice))
-		})
-		return err
+	return d.try(ctx, c, p, [32]byte{}, func() (Receipt, error) {
+		err := d.system.Teller.Tell(ctx, r.submission.Source, status, c.receiptsFor(c.Voice))
+		return Receipt{Number: string(p.Step), At: d.Clock()}, err
 	})
-	return d.answered(p, Receipt{Number: string(p.Step), At: d.Clock()}, err)
 }
 
-// safely runs a connector; one that panics has given no answer.
-func (d *dispatcher) safely(f func() (Receipt, error)) (r Receipt, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			d.Log.Error("connector panicked", "system", d.system.ID)
-			err = errors.New("the connector panicked")
+// status is the line of the feed that a telling tells.
+func (d *dispatcher) status(ctx context.Context, c Case, p Progress) (Status, error) {
+	lines, err := d.Store.Statuses(ctx, AsHub(), c.ID, 0, 1000)
+	s := Status{
+		Case: c.ID, Submission: p.Submission, Step: p.Step, At: p.Since, Ref: c.Ref,
+		Ball: BallAt(p.Step), Owner: c.Municipality,
+	}
+	for _, l := range lines {
+		if l.Step == p.Step {
+			s.At, s.Expect = l.At, l.Expect
 		}
-	}()
-	return f()
+	}
+	return s, err
 }
 
 func (d *dispatcher) answered(p Progress, r Receipt, err error) Answered {
@@ -187,8 +237,8 @@ func (d *dispatcher) answered(p Progress, r Receipt, err error) Answered {
 		When: When{d.Clock()}, Key: p.Key, Lease: p.Lease, Answer: a, Wait: wait, Cause: cause,
 		Jitter: d.Jitter(),
 	}
-	if errors.Is(err, errClosed) {
-		e.Cause = Down
+	if errors.Is(err, errClosed) || errors.Is(err, errFull) || errors.Is(err, errUnready) {
+		e.Cause = Busy // no fault of the document
 	}
 	if a == Yes {
 		e.Receipt = r
@@ -202,20 +252,12 @@ func (d *dispatcher) answered(p Progress, r Receipt, err error) Answered {
 // texts hold no value, and the certificate checks it.
 func noteOf(err error) string {
 	text := err.Error()
-	return text[:min(len(text), 200)]
+	return strings.ToValidUTF8(text[:min(len(text), 200)], "")
 }
 
 func (d *dispatcher) stopped(p Progress, s *stopped) Event {
 	d.Log.Warn("held", "delivery", p.Key, "system", d.system.ID, "reason", s.reason)
 	return Stopped{When{d.Clock()}, p.Key, p.Lease, s.reason, s.note}
-}
-
-// status is the line that a telling tells.
-func (c *Case) status(p Progress) Status {
-	return Status{
-		Case: c.ID, Submission: p.Submission, Step: p.Step, At: p.Since, Ref: c.Ref,
-		Ball: BallAt(p.Step), Owner: c.Municipality,
-	}
 }
 
 // receiptsFor gives what one system has given receipts for, earliest first.

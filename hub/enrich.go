@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -63,15 +64,21 @@ func (h *Hub) enrichDue(ctx context.Context) {
 // enrich finds out what a submission needs to be known and plans its deliveries,
 // or holds it, or puts it off. Whatever panics on the way is held, not repeated.
 func (h *Hub) enrich(ctx context.Context, w work) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseFor-fence)
-	defer cancel()
-	e, facts := h.decide(ctx, w)
-	_, fx, err := h.Store.Settle(ctx, w.c.ID, e, facts)
-	if err != nil && !errors.Is(err, ErrLost) {
-		h.Log.Error("settle submission", "submission", w.key, "error", err)
+	ctx = context.WithoutCancel(ctx)
+	limited, cancel := context.WithTimeout(ctx, w.lease.Until.Sub(h.Clock())-fence)
+	j := &journey{Hub: h, w: w}
+	e := j.decide(limited)
+	cancel()
+	_, fx, err := h.Store.Settle(ctx, w.c.ID, e, Facts{Answers: j.known.list(j.route)})
+	if err != nil {
+		if !errors.Is(err, ErrLost) {
+			h.Log.Error("settle submission", "submission", w.key, "error", err)
+		}
 		return
 	}
 	switch e := e.(type) {
+	case Planned:
+		h.recent.keep(j.rendered)
 	case Stopped:
 		h.Log.Warn("held", "submission", w.key, "reason", e.Reason)
 	case Postponed:
@@ -81,21 +88,20 @@ func (h *Hub) enrich(ctx context.Context, w work) {
 }
 
 // decide gives the event that a submission comes to.
-func (h *Hub) decide(ctx context.Context, w work) (e Event, facts Facts) {
-	when := When{h.Clock()}
+func (j *journey) decide(ctx context.Context) (e Event) {
 	defer func() {
 		if r := recover(); r != nil {
-			e = Stopped{when, w.key, w.lease, ReasonCrashLoop, "panic while it was decoded or rendered"}
+			e = Stopped{When{j.Clock()}, j.w.key, j.w.lease, ReasonCrashLoop, "panic while it was decoded or rendered"}
 		}
 	}()
-	j, err := h.begin(ctx, w)
+	err := j.begin(ctx)
 	if err == nil {
 		err = j.enrich(ctx)
 	}
-	if err == nil {
-		return j.planned(ctx)
+	if err != nil {
+		return j.outcome(j.w, err)
 	}
-	return h.outcome(w, err), Facts{Answers: j.known.list(j.route)}
+	return j.planned()
 }
 
 // outcome reads what an error of the enrichment means to the submission.
@@ -140,33 +146,34 @@ func (w *waiting) Unwrap() error { return w.err }
 // A journey is one submission between being received and being planned.
 type journey struct {
 	*Hub
-	w      work
-	bundle *Bundle
-	route  *Route
-	known  Known
-	had    Facts // from an earlier try
+	w        work
+	bundle   *Bundle
+	route    *Route
+	known    Known
+	had      Facts       // from an earlier try
+	rendered *remembered // what was planned, for who delivers it
 }
 
 // begin finds the submission and its route and types its answers.
-func (h *Hub) begin(ctx context.Context, w work) (*journey, error) {
-	j := &journey{Hub: h, w: w, bundle: h.bundle.Load()}
-	if w.submission != nil {
-		j.known.Submission = *w.submission
+func (j *journey) begin(ctx context.Context) error {
+	j.bundle = j.Hub.bundle.Load()
+	if j.w.submission != nil {
+		j.known.Submission = *j.w.submission
 	} else {
-		r, err := h.remember(ctx, ID(w.key))
+		r, err := j.remember(ctx, ID(j.w.key))
 		if err != nil {
-			return j, err
+			return err
 		}
 		j.known.Submission = r.submission
-		if j.had, err = h.Store.Facts(ctx, AsHub(), ID(w.key)); err != nil {
-			return j, damaged(err)
+		if j.had, err = j.Store.Facts(ctx, AsHub(), ID(j.w.key)); err != nil {
+			return damaged(err)
 		}
 	}
 	s := &j.known.Submission
 	if j.route = j.bundle.Route(s.Municipality, s.Source.System, s.Service); j.route == nil {
-		return j, stop(ReasonNoRoute, "no route for this e-service")
+		return stop(ReasonNoRoute, "no route for this e-service")
 	}
-	return j, j.read()
+	return j.read()
 }
 
 // read types the answers and finds the parties.
@@ -189,7 +196,10 @@ func (j *journey) read() error {
 // enrich fetches what the form refers to and asks the registers, in the route's
 // order, and lets the route's rules judge.
 func (j *journey) enrich(ctx context.Context) error {
-	if err := j.waiting(ctx); err != nil {
+	if len(j.route.Enrich) == 0 && !j.refers() {
+		return nil
+	}
+	if err := j.look(ctx, false); err != nil {
 		return err
 	}
 	if err := j.fetchAll(ctx); err != nil {
@@ -202,16 +212,18 @@ func (j *journey) enrich(ctx context.Context) error {
 		}
 		j.known.Answers[e.As] = answer
 	}
+	if err := j.look(ctx, true); err != nil {
+		return err
+	}
 	return j.judge()
 }
 
-// waiting writes down that the submission now waits for others: a death from here
-// on is no fault of its content.
-func (j *journey) waiting(ctx context.Context) error {
-	if len(j.route.Enrich) == 0 && !j.refers() {
-		return nil
-	}
-	_, _, err := j.Store.Apply(ctx, j.w.c.ID, Looking{When{j.Clock()}, j.w.key, j.w.lease})
+// look writes down that the submission now waits for others, and when that is over,
+// with what they said. A death in between is no fault of its content; one after it
+// may be, and asks nobody again.
+func (j *journey) look(ctx context.Context, over bool) error {
+	e := Looking{When{j.Clock()}, j.w.key, j.w.lease, over}
+	_, _, err := j.Store.Settle(ctx, j.w.c.ID, e, Facts{Answers: j.known.list(j.route)})
 	return err
 }
 
@@ -242,6 +254,8 @@ func (j *journey) fetchAll(ctx context.Context) error {
 		switch {
 		case errors.Is(err, ErrGone) && a.Print:
 			continue
+		case errors.As(err, new(*stopped)):
+			return err
 		case errors.Is(err, ErrGone):
 			return stop(ReasonAttachment, "file %d is no longer at the platform", i+1)
 		case err != nil:
@@ -270,7 +284,7 @@ func present(files []Attachment) []Attachment {
 func (j *journey) fetch(ctx context.Context, i int, ref Fetch) (Blob, error) {
 	d := j.dispatchers[j.known.Submission.Source.System]
 	if d == nil || d.system.Fetcher == nil {
-		return Blob{}, ErrGone
+		return Blob{}, stop(ReasonNoConnector, "the platform's files cannot be fetched: nothing is connected for it")
 	}
 	return j.Store.Fetched(ctx, j.known.Submission.ID, i, func(w io.Writer) error {
 		return d.gate.call(ctx, func() error { return d.system.Fetcher.Fetch(ctx, ref, w) })
@@ -281,14 +295,14 @@ func (j *journey) fetch(ctx context.Context, i int, ref Fetch) (Blob, error) {
 // keeps what the form or an earlier answer said.
 func (j *journey) ask(ctx context.Context, e Enrichment) (RegisterAnswer, error) {
 	answer := RegisterAnswer{As: e.As, Register: e.Register, List: e.List, AsOf: j.Clock()}
-	for _, had := range j.had.Answers {
-		if had.As == e.As && had.Register == e.Register && j.fresh(had) {
-			return had, nil
-		}
-	}
 	parties, err := e.Find(j.known)
 	if err != nil {
 		return answer, stop(ReasonRule, "%s", err)
+	}
+	for _, had := range j.had.Answers {
+		if had.As == e.As && had.Register == e.Register && had.isAbout(parties) && j.fresh(had) {
+			return had, nil
+		}
 	}
 	if len(parties) == 0 && !e.List && !e.Optional {
 		return answer, stop(ReasonNoPerson, "the form names nobody to ask %s about", e.Register)
@@ -305,6 +319,20 @@ func (j *journey) ask(ctx context.Context, e Enrichment) (RegisterAnswer, error)
 		answer.Persons = append(answer.Persons, person)
 	}
 	return answer, nil
+}
+
+// isAbout reports whether an answer is about these persons: the route may have been
+// mended since it was given.
+func (a RegisterAnswer) isAbout(parties []Party) bool {
+	if len(a.Persons) != len(parties) {
+		return false
+	}
+	for i, p := range a.Persons {
+		if asked := parties[i].ID; !asked.IsZero() && p.ID != asked && !slices.Contains(p.Previous, asked) {
+			return false
+		}
+	}
+	return true
 }
 
 // fresh reports whether a committed answer may still be used: a day, and never for
@@ -360,7 +388,7 @@ func (j *journey) judge() error {
 		for _, p := range j.known.Answers[e.As].Persons {
 			switch {
 			case e.Alive && p.Left.Reason != "" && !p.Protected():
-				return stop(ReasonRule, "%s: no longer registered (%s)", e.As, p.Left.Reason)
+				return stop(ReasonRule, "%s: no longer registered", e.As)
 			case !p.Protected():
 			case j.route.Protected == Withhold:
 				j.known.Withhold = true

@@ -23,13 +23,17 @@ type gate struct {
 	until   time.Time     // when a probe may go
 	ramp    int           // how many may go at once after an outage; 0 = all
 	strange int           // answers in a row that were no answers
+	unclear int           // answers in a row that did not come
 }
 
-// probeAfter is how long an open circuit waits before one call may try again.
-const probeAfter = 10 * time.Second
-
-// strangeAllowed is how many answers that are no answers open the circuit.
-const strangeAllowed = 3
+// Limits of a gate.
+const (
+	probeAfter     = 10 * time.Second // how long an open circuit waits before one call may try again
+	strangeAllowed = 3                // answers that are no answers, before the circuit opens
+	unclearAllowed = 5                // answers that do not come, before the circuit opens
+	queueFor       = time.Second      // how long a call waits for room, so that one slow system holds nobody up
+	comeBackIn     = 5 * time.Second  // when there was no room
+)
 
 func newGate(s Opened, clock func() time.Time) *gate {
 	n := s.Concurrency
@@ -43,46 +47,79 @@ func newGate(s Opened, clock func() time.Time) *gate {
 	return g
 }
 
-// errClosed says that a system is not to be called now.
-var errClosed = errors.New("the system is out of order")
+var (
+	// errClosed says that a system is not to be called now.
+	errClosed = errors.New("the system is out of order")
+	// errFull says that a system has as much to do as it bears.
+	errFull = errors.New("the system has as much to do as it bears")
+	// errNotCalled says that f found, when its turn came, that there was nothing to do.
+	errNotCalled = errors.New("the system was not called")
+)
 
-// call runs f when the gate lets it, and learns from how it went. It does not wait
-// for a closed circuit, but gives Later at once.
-func (g *gate) call(ctx context.Context, f func() error) error {
+// call runs f when the gate lets it, and learns from how it went. A connector that
+// panics has given no answer. Where the way is closed or full, call gives Later at
+// once, and f is not run.
+func (g *gate) call(ctx context.Context, f func() error) (err error) {
+	if err := g.enter(ctx); err != nil {
+		return err
+	}
+	defer func() { <-g.calls }()
+	defer func() {
+		if recover() != nil {
+			err = Strange(errors.New("the connector panicked"))
+		}
+		g.learnFrom(err)
+	}()
+	return f()
+}
+
+// enter takes a place among the calls under way.
+func (g *gate) enter(ctx context.Context) error {
 	if wait := g.closedFor(); wait > 0 {
 		return Later(errClosed, wait)
 	}
+	queue := time.NewTimer(queueFor)
+	defer queue.Stop()
 	select {
 	case g.calls <- struct{}{}:
+	case <-queue.C:
+		return Later(errFull, comeBackIn)
 	case <-ctx.Done():
 		return Later(ctx.Err(), 0)
 	}
-	defer func() { <-g.calls }()
-	if err := g.keepPace(ctx); err != nil {
-		return Later(err, 0)
+	err := g.keepPace(ctx)
+	if err == nil && !g.mayGo() { // while it waited, others found the system out of order
+		err = errClosed
 	}
-	err := f()
-	switch a, wait, cause := AnswerOf(Receipt{Number: "asked"}, err); {
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrGone), errors.Is(err, ErrMismatch):
-		g.learn(Yes, 0, "")
-	default:
-		g.learn(a, wait, cause)
+	if err != nil {
+		<-g.calls
+		return Later(err, max(g.closedFor(), time.Second))
 	}
-	return err
+	return nil
 }
 
-// free is how many more calls may begin now.
-func (g *gate) free() int {
+// mayGo reports whether who has a place may call.
+func (g *gate) mayGo() bool {
+	if g.closedFor() > 0 {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.ramp == 0 || len(g.calls) <= g.ramp
+}
+
+// free is how many more calls may begin, when busy are claimed or under way.
+func (g *gate) free(busy int) int {
 	if g.closedFor() > 0 {
 		return 0
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	free := cap(g.calls) - len(g.calls)
+	limit := cap(g.calls)
 	if g.ramp > 0 {
-		free = min(free, g.ramp-len(g.calls))
+		limit = g.ramp
 	}
-	return max(free, 0)
+	return max(limit-max(busy, len(g.calls)), 0)
 }
 
 // closedFor is how long nothing may be sent: while the circuit is open, and, minute
@@ -128,25 +165,39 @@ func (g *gate) keepPace(ctx context.Context) error {
 	}
 }
 
-// learn opens the circuit on what is no fault of a document, and closes it, step
-// by step, on answers.
+// learnFrom reads how a call went. That somebody or something is not there is an
+// answer like any other.
+func (g *gate) learnFrom(err error) {
+	switch a, wait, cause := AnswerOf(Receipt{Number: "asked"}, err); {
+	case errors.Is(err, errNotCalled):
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrGone), errors.Is(err, ErrMismatch), errors.Is(err, ErrCannotTell):
+		g.learn(Yes, 0, "")
+	default:
+		g.learn(a, wait, cause)
+	}
+}
+
+// learn opens the circuit on what is no fault of a document, and closes it, step by
+// step, on answers. One lost answer is no outage, and a few in a row are.
 func (g *gate) learn(a Answer, wait time.Duration, cause Cause) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if cause == ContractBroken {
-		g.strange++
-		if g.strange < strangeAllowed {
+	switch {
+	case cause == ContractBroken:
+		if g.strange++; g.strange < strangeAllowed {
 			return
 		}
+	case a == DontKnow && cause == "":
+		if g.unclear++; g.unclear < unclearAllowed {
+			return
+		}
+		cause = Down
 	}
 	if cause != "" {
 		g.shut(cause, wait)
 		return
 	}
-	if a == DontKnow {
-		return // it may well work: one lost answer is no outage
-	}
-	g.strange, g.cause, g.until = 0, "", time.Time{}
+	g.strange, g.unclear, g.cause, g.until = 0, 0, "", time.Time{}
 	if g.ramp > 0 {
 		if g.ramp *= 2; g.ramp >= cap(g.calls) {
 			g.ramp = 0

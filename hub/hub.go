@@ -31,10 +31,10 @@ type Options struct {
 	Reopen  func(archive []byte) (*Bundle, error) // for deliveries that are bound to an older one
 	Systems []Opened                              // every system of every municipality
 	Boot    string                                // this process, among all that ever ran
-	Clock   func() time.Time                      //
-	Jitter  func() float64                        // between 0 and 1
-	Log     *slog.Logger                          //
-	Sweep   time.Duration                         // how often rows are looked for without being woken; 0 means 1 s
+	Clock   func() time.Time
+	Jitter  func() float64 // between 0 and 1
+	Log     *slog.Logger
+	Sweep   time.Duration // how often rows are looked for without being woken; 0 means 1 s
 }
 
 // An Opened system is one that a municipality has, ready to be used.
@@ -63,9 +63,9 @@ type Hub struct {
 	submissions chan struct{} // a submission may be due
 }
 
-// Handed is how many received forms may wait in memory to be enriched. What comes
+// arrivalsRoom is how many received forms may wait in memory to be enriched. What comes
 // above that waits in the Store.
-const Handed = 1024
+const arrivalsRoom = 1024
 
 // New makes a Hub. It does nothing until Run.
 func New(o Options) *Hub {
@@ -74,8 +74,8 @@ func New(o Options) *Hub {
 	}
 	h := &Hub{
 		Options: o, gates: map[SystemID]*gate{}, dispatchers: map[SystemID]*dispatcher{},
-		arrivals: make(chan work, Handed), slots: make(chan struct{}, Handed),
-		recent: newRecent(2 * Handed), feed: newFeed(), submissions: make(chan struct{}, 1),
+		arrivals: make(chan work, arrivalsRoom), slots: make(chan struct{}, arrivalsRoom),
+		recent: newRecent(arrivalsRoom), feed: newFeed(), submissions: make(chan struct{}, 1),
 	}
 	h.bundle.Store(o.Bundle)
 	for _, s := range o.Systems {
@@ -93,10 +93,8 @@ func (h *Hub) Receive(ctx context.Context, a Arrival) (Received, error) {
 	a = h.prepare(a)
 	handed := h.reserve(&a)
 	r, err := h.Store.Receive(ctx, a)
-	if err != nil || r.Replayed || !handed {
-		h.release(handed)
-	}
 	if err != nil || r.Replayed {
+		h.release(handed)
 		return r, err
 	}
 	h.follow(r.Effects)
@@ -104,6 +102,7 @@ func (h *Hub) Receive(ctx context.Context, a Arrival) (Received, error) {
 		h.arrivals <- work{c: r.Case, key: Key(r.Submission.ID), lease: a.Lease, submission: &r.Submission}
 	} else {
 		poke(h.submissions)
+		h.Bus.Wake(ctx, Wake{})
 	}
 	h.Log.Info("received", "submission", r.Submission.ID, "municipality", a.Submission.Municipality)
 	return r, nil
@@ -134,7 +133,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	var all sync.WaitGroup
 	all.Go(func() { h.listen(ctx, wakes) })
-	all.Go(func() { h.every(ctx, 10*h.Sweep, func() { h.recover(ctx) }) })
+	all.Go(func() { every(ctx, 10*h.Sweep, func() { h.recover(ctx) }) })
 	for range enrichers {
 		all.Go(func() { h.enrichArrivals(ctx) })
 	}
@@ -170,7 +169,9 @@ func (h *Hub) Activate(ctx context.Context, b *Bundle) error {
 	if err := h.Store.SaveBundle(ctx, b.Revision, b.Archive, h.Clock()); err != nil {
 		return err
 	}
-	h.bundle.Store(b)
+	if old := h.bundle.Swap(b); old != nil {
+		h.older.Store(old.Revision, old) // deliveries are bound to it
+	}
 	h.Log.Info("configuration active", "revision", b.Revision)
 	return nil
 }
@@ -239,20 +240,6 @@ func (h *Hub) wakeAll() {
 	poke(h.submissions)
 	for _, d := range h.dispatchers {
 		poke(d.wake)
-	}
-}
-
-// every runs f each d until ctx is done.
-func (h *Hub) every(ctx context.Context, d time.Duration, f func()) {
-	tick := time.NewTicker(d)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			f()
-		}
 	}
 }
 

@@ -45,11 +45,13 @@ type (
 		Lease Lease
 	}
 
-	// Looking: the submission now waits for a register or a referred file.
+	// Looking: the submission now waits for a register or a referred file; or that is
+	// over, and everything is there.
 	Looking struct {
 		When
 		Key   Key
 		Lease Lease
+		Over  bool
 	}
 
 	// Postponed: a register, or the place of a referred file, cannot answer now (S3).
@@ -224,7 +226,7 @@ func (t *transition) apply(e Event) error {
 	case Claimed:
 		return t.claim(e)
 	case Looking:
-		return t.held(e.Key, e.Lease, func(p *Progress) error { p.Waiting = true; return nil })
+		return t.held(e.Key, e.Lease, func(p *Progress) error { p.Waiting = !e.Over; return nil })
 	case Postponed:
 		return t.held(e.Key, e.Lease, func(p *Progress) error { return t.postpone(p, e) })
 	case Planned:
@@ -320,6 +322,10 @@ func (t *transition) postpone(p *Progress, e Postponed) error {
 }
 
 func (t *transition) plan(p *Progress, e Planned) error {
+	if len(e.Deliveries) == 0 { // a form leaves us by being delivered, and not in silence
+		t.hold(p, ReasonNoRoute, "no leg of the route is for this form")
+		return nil
+	}
 	t.move(p, Routed, time.Time{})
 	p.Revision, p.Note, p.Crashes, p.Attempts = e.Revision, "", 0, 0
 	t.act("routed", p.Key, e.Revision)
@@ -406,6 +412,9 @@ func (t *transition) answered(e Answered) error {
 		return nil
 	}
 	return t.held(e.Key, e.Lease, func(p *Progress) error {
+		if p.State != Sending {
+			return ErrLost
+		}
 		p.Note = e.Note
 		switch e.Answer {
 		case No:
@@ -422,7 +431,7 @@ func (t *transition) answered(e Answered) error {
 // retry waits for the next attempt. What is no fault of the document does not
 // use up attempts: an outage may last for weeks.
 func (t *transition) retry(p *Progress, e Answered) {
-	if e.Cause != "" && p.Attempts > 0 {
+	if e.Cause != "" && p.Waiting {
 		p.Attempts--
 	}
 	if p.Attempts >= MaxAttempts {
@@ -491,7 +500,7 @@ func (t *transition) lapse(p *Progress) error {
 	case Enriching:
 		t.backTo(p, Accepted, waiting)
 	case Accepted:
-		p.Lease = Lease{}
+		p.Lease, p.Waiting = Lease{}, false
 	case Reconciling:
 		t.move(p, Unknown, t.now)
 	case Sending:
@@ -545,7 +554,7 @@ func (t *transition) reported(e Reported) error {
 	if p == nil || p.Kind == FormKind {
 		return ErrLost
 	}
-	if !p.Settled() && e.Report.Key == p.Key && e.Report.Ref != "" {
+	if p.inDoubt() && e.Report.Key == p.Key && e.Report.Ref != "" {
 		t.deliver(p, Receipt{Number: e.Report.Ref, At: e.Report.At})
 		p = t.c.Find(e.Key) // telling of it may have moved the rows
 	}
@@ -556,6 +565,16 @@ func (t *transition) reported(e Reported) error {
 		t.step(e.Report.Step, p.Submission, e.Report.At, e.Report.Correction)
 	}
 	return nil
+}
+
+// inDoubt reports whether a system's word that it has a delivery is news. While our
+// own call is under way its answer will tell more.
+func (p Progress) inDoubt() bool {
+	switch p.State {
+	case Unknown, Reconciling, RetryWait, Held:
+		return true
+	}
+	return false
 }
 
 // step moves the case on, tells those who follow it, and has the platform told.

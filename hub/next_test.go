@@ -30,7 +30,7 @@ func play(t *testing.T, c Case, events ...Event) (Case, Effects) {
 func routed(t *testing.T, level Level) Case {
 	c, _ := play(t, Case{},
 		Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, alive},
-		Looking{When{t0}, "S1", alive},
+		Looking{When{t0}, "S1", alive, false},
 		Planned{When{t0}, "S1", alive, "rev1", "k.diarium", nil, []Plan{
 			{Leg: "diarium", System: "k.diarium", Operation: "case", Level: level, Lag: 2 * time.Second, Step: Registrerat},
 			{Leg: "bygg", System: "k.bygg", Operation: "file", Level: Idempotent, After: "diarium"},
@@ -251,7 +251,7 @@ func TestContentThatKillsIsHeldAndARestartHoldsNobody(t *testing.T) {
 		for range MaxCrashes {
 			c, _ = play(t, c, Claimed{When{t0}, "S1", alive})
 			if waits {
-				c, _ = play(t, c, Looking{When{t0}, "S1", alive})
+				c, _ = play(t, c, Looking{When{t0}, "S1", alive, false})
 			}
 			c, _ = play(t, c, Lapsed{When{t0}, "S1", alive})
 		}
@@ -360,7 +360,7 @@ func anyEvent(r *rapid.T, c Case, k Key, l Lease, at time.Time) Event {
 		if c.Find("S2") == nil {
 			return Arrived{w, "S2", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, l}
 		}
-		return Looking{w, k, l}
+		return Looking{w, k, l, rapid.Bool().Draw(r, "over")}
 	case 1:
 		return Postponed{w, k, l, at.Add(time.Minute), ""}
 	case 2:

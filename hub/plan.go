@@ -5,34 +5,33 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"time"
 )
 
 // planned decides the deliveries, and renders every document that can be rendered
 // now: a mistake shows before anything has been sent anywhere.
-func (j *journey) planned(ctx context.Context) (Event, Facts) {
-	facts := Facts{Answers: j.known.list(j.route)}
-	r := &remembered{submission: j.known.Submission, answers: facts.Answers, documents: map[Key]Document{}}
+func (j *journey) planned() Event {
+	j.rendered = &remembered{
+		submission: j.known.Submission, answers: j.known.list(j.route), documents: map[Key]Document{},
+	}
 	var plans []Plan
 	first := j.w.c.Submissions[0].Key == j.w.key
 	for _, leg := range j.route.Legs {
 		if !leg.On.Fits(first) {
 			continue
 		}
-		plan, err := j.plan(leg, first, r)
+		plan, err := j.plan(leg, first)
 		if err != nil {
-			return j.outcome(j.w, err), facts
+			return j.outcome(j.w, err)
 		}
 		plans = append(plans, plan)
 	}
-	j.recent.keep(r)
 	return Planned{
 		When: When{j.Clock()}, Key: j.w.key, Lease: j.w.lease, Revision: j.bundle.Revision,
 		Voice: j.route.Voice(), Expect: j.route.Promised(j.known.Submission.Inkommen), Deliveries: plans,
-	}, facts
+	}
 }
 
-func (j *journey) plan(leg Leg, first bool, r *remembered) (Plan, error) {
+func (j *journey) plan(leg Leg, first bool) (Plan, error) {
 	d := j.dispatchers[leg.To]
 	if d == nil || d.system.Destination == nil {
 		return Plan{}, stop(ReasonNoConnector, "%s is no system that is connected", leg.To)
@@ -53,7 +52,7 @@ func (j *journey) plan(leg Leg, first bool, r *remembered) (Plan, error) {
 		return plan, unrenderable(err)
 	}
 	plan.SHA256 = doc.SHA256()
-	r.documents[KeyOf(j.known.Submission.ID, leg.Name)] = doc
+	j.rendered.documents[KeyOf(j.known.Submission.ID, leg.Name)] = doc
 	return plan, nil
 }
 
@@ -200,29 +199,13 @@ func (h *Hub) revision(ctx context.Context, revision string) (*Bundle, error) {
 		return b.(*Bundle), nil
 	}
 	archive, err := h.Store.Bundle(ctx, revision)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
 	b, err := h.Reopen(archive)
 	if err != nil {
-		return nil, err
+		return nil, stop(ReasonMapping, "the configuration %s, which it was planned with, cannot be opened", revision)
 	}
 	h.older.Store(revision, b)
 	return b, nil
-}
-
-// sweep runs take when woken and each Sweep, and again at once while there is more.
-func (h *Hub) sweep(ctx context.Context, wake <-chan struct{}, take func() (more bool)) {
-	tick := time.NewTicker(h.Sweep)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		if take() {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-		case <-wake:
-		case <-tick.C:
-		}
-	}
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// leaseFor is how long a row may be in one process's hands. A worker stops itself
-// a little before.
+// leaseFor is how long a row may be in one process's hands. Work on it ends a little
+// before.
 const (
 	leaseFor = 10 * time.Minute
 	fence    = 5 * time.Second
@@ -33,10 +33,23 @@ func (h *Hub) prepare(a Arrival) Arrival {
 		return a
 	}
 	a.Own, a.Voice, a.Expect = r.Own, r.Voice(), r.Promised
-	if fitted, err := r.fit(*s); err == nil {
-		s.Parties = r.parties(Known{Submission: fitted})
-	}
+	s.Parties = r.partiesOf(*s)
 	return a
+}
+
+// partiesOf gives the parties of a submission as it arrives. A schema or a rule that
+// fails, or panics, leaves those that came with it: why is told when it is held.
+func (r *Route) partiesOf(s Submission) (all []Party) {
+	defer func() {
+		if recover() != nil {
+			all = s.Parties
+		}
+	}()
+	fitted, err := r.fit(s)
+	if err != nil {
+		return s.Parties
+	}
+	return r.parties(Known{Submission: fitted})
 }
 
 // reserve finds room among the arrivals, so that the form can be handed on in

@@ -1,6 +1,9 @@
 package hub
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // recent keeps what the hub has just had in its hands, so that the fast path does
 // not read back what it wrote a moment ago. It is bounded, and it may forget at any
@@ -34,6 +37,16 @@ func (m *recent) keep(r *remembered) {
 	if len(m.order) > m.room {
 		delete(m.known, m.order[0])
 		m.order = m.order[1:]
+	}
+}
+
+// forget lets go of what nobody needs any more.
+func (m *recent) forget(id ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.known, id)
+	if i := slices.Index(m.order, id); i >= 0 {
+		m.order = slices.Delete(m.order, i, i+1)
 	}
 }
 

@@ -3,8 +3,6 @@ package hub
 import (
 	"context"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -15,7 +13,7 @@ func (h *Hub) track(ctx context.Context, s Opened) {
 	if poll == 0 {
 		poll = 30 * time.Second
 	}
-	h.every(ctx, poll, func() {
+	every(ctx, poll, func() {
 		for h.changes(ctx, s) {
 		}
 	})
@@ -36,14 +34,14 @@ func (h *Hub) changes(ctx context.Context, s Opened) (more bool) {
 		return err
 	})
 	if err != nil {
-		h.Log.Warn("a system does not tell what has changed", "system", s.ID)
+		h.Log.Warn("a system does not tell what has changed", "system", s.ID, "cause", noteOf(err))
 		return false
 	}
 	if len(reports) == 0 && next == since {
 		return false
 	}
 	for i := range reports {
-		reports[i].System, reports[i].Step = s.ID, h.stepFor(s, reports[i].Word)
+		reports[i].System, reports[i].Step = s.ID, h.stepFor(s, reports[i])
 	}
 	all, err := h.Store.Report(ctx, s.ID, reports, next, h.Clock())
 	if err != nil {
@@ -57,28 +55,11 @@ func (h *Hub) changes(ctx context.Context, s Opened) (more bool) {
 }
 
 // stepFor translates a system's own word. A word that nobody has translated keeps
-// the Step, and the operator is told once a report.
-func (h *Hub) stepFor(s Opened, word string) Step {
-	step, ok := s.Words[strings.ToLower(strings.TrimSpace(word))]
-	if !ok && word != "" {
-		h.Log.Warn("a word of the system has no Step", "system", s.ID)
+// the Step, and the log tells in which report it stands.
+func (h *Hub) stepFor(s Opened, r Report) Step {
+	step, ok := s.Words[strings.ToLower(strings.TrimSpace(r.Word))]
+	if !ok && r.Word != "" {
+		h.Log.Warn("a word of the system has no Step", "system", s.ID, "report", r.ID)
 	}
 	return step
 }
-
-// A crew is goroutines that can be counted and waited for.
-type crew struct {
-	all sync.WaitGroup
-	n   atomic.Int64
-}
-
-func (c *crew) start(f func()) {
-	c.n.Add(1)
-	c.all.Go(func() {
-		defer c.n.Add(-1)
-		f()
-	})
-}
-
-func (c *crew) size() int { return int(c.n.Load()) }
-func (c *crew) wait()     { c.all.Wait() }

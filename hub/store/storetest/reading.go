@@ -190,6 +190,10 @@ func testEarlyReports(w *world) {
 	c = w.routed("2", hub.Lookup, diarium)
 	d = w.claimDeliveries(diarium, 1)[0]
 	w.start(d)
+	lost := w.yes(d, "")
+	lost.Answer = hub.DontKnow
+	_, _, err = w.store.Apply(w.ctx, c.ID, lost)
+	w.must(err, "lose the answer")
 	_, err = w.store.Report(w.ctx, diarium, []hub.Report{{ID: "e3", Key: d.Key, Ref: "BN 2026-2", Step: hub.Registrerat, At: w.clock()}}, "", w.clock())
 	w.must(err, "report by key")
 	after = w.caseOf(c.ID)
