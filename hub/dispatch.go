@@ -178,10 +178,13 @@ func (d *dispatcher) begin(ctx context.Context, c Case, p Progress, sum [32]byte
 func (d *dispatcher) ask(ctx context.Context, p Progress, delivery Delivery) Event {
 	e := Asked{When: When{d.Clock()}, Key: p.Key, Lease: p.Lease, Jitter: d.Jitter()}
 	var receipt Receipt
-	err := d.gate.call(ctx, func() (err error) {
+	asked, err := d.gate.visit(ctx, func() (err error) {
 		receipt, err = d.system.Destination.Find(ctx, delivery)
 		return err
 	})
+	if asked && err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCannotTell) {
+		d.gate.learnFrom(err) // that it can be asked does not mean that it takes deliveries
+	}
 	switch {
 	case err == nil && receipt.Number != "":
 		e.Finding, e.Receipt = Found, receipt

@@ -59,18 +59,27 @@ var (
 // call runs f when the gate lets it, and learns from how it went. A connector that
 // panics has given no answer. Where the way is closed or full, call gives Later at
 // once, and f is not run.
-func (g *gate) call(ctx context.Context, f func() error) (err error) {
+func (g *gate) call(ctx context.Context, f func() error) error {
+	called, err := g.visit(ctx, f)
+	if called {
+		g.learnFrom(err)
+	}
+	return err
+}
+
+// visit is call for what says little of how the system takes deliveries: nothing is
+// learned from it.
+func (g *gate) visit(ctx context.Context, f func() error) (called bool, err error) {
 	if err := g.enter(ctx); err != nil {
-		return err
+		return false, err
 	}
 	defer func() { <-g.calls }()
 	defer func() {
 		if recover() != nil {
-			err = Strange(errors.New("the connector panicked"))
+			called, err = true, Strange(errors.New("the connector panicked"))
 		}
-		g.learnFrom(err)
 	}()
-	return f()
+	return true, f()
 }
 
 // enter takes a place among the calls under way.
@@ -170,7 +179,7 @@ func (g *gate) keepPace(ctx context.Context) error {
 func (g *gate) learnFrom(err error) {
 	switch a, wait, cause := AnswerOf(Receipt{Number: "asked"}, err); {
 	case errors.Is(err, errNotCalled):
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrGone), errors.Is(err, ErrMismatch), errors.Is(err, ErrCannotTell):
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrGone), errors.Is(err, ErrMismatch):
 		g.learn(Yes, 0, "")
 	default:
 		g.learn(a, wait, cause)

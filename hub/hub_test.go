@@ -35,10 +35,12 @@ type stage struct {
 	diarium  *system
 	bygg     *system
 	platform *platform
+	closed   func(time.Time) bool // the building system's windows
 
-	store *sqlite.Store
-	hub   *hub.Hub
-	stop  func()
+	store  *sqlite.Store
+	before func(hub.Store) hub.Store // stands before the Store; nil for nothing
+	hub    *hub.Hub
+	stop   func()
 }
 
 // played sets a stage up, runs f on it and takes it down, in virtual time.
@@ -78,15 +80,19 @@ func (s *stage) begin() {
 		Revision: "rev1", Archive: []byte("x"), Routes: []*hub.Route{s.route},
 		Municipalities: map[hub.Municipality]hub.MunicipalityText{"1080": {Code: "1080", Name: "Karlskrona kommun"}},
 	}
+	var store hub.Store = s.store
+	if s.before != nil {
+		store = s.before(store)
+	}
 	s.hub = hub.New(hub.Options{
-		Store: s.store, Bus: silence{}, Bundle: bundle, Boot: boot, Clock: time.Now,
+		Store: store, Bus: silence{}, Bundle: bundle, Boot: boot, Clock: time.Now,
 		Jitter: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler),
 		Systems: []hub.Opened{
 			{ID: "k.navet", System: hub.System{Register: s.register}},
 			{ID: "k.diarium", System: hub.System{Destination: s.diarium, Tracker: s.diarium, Can: hub.Capabilities{
 				"case": {Level: hub.Lookup, Lag: 2 * time.Second, Protected: true}, "document": {Level: hub.Lookup, Lag: 2 * time.Second},
 			}}, Words: map[string]hub.Step{"under handläggning": hub.UnderHandlaggning, "beslutat": hub.Beslutat}, Poll: 5 * time.Second},
-			{ID: "k.bygg", System: hub.System{Destination: s.bygg, Can: hub.Capabilities{"file": {Level: hub.Idempotent}}}},
+			{ID: "k.bygg", System: hub.System{Destination: s.bygg, Can: hub.Capabilities{"file": {Level: hub.Idempotent}}}, Closed: s.closed},
 			{ID: "shared.oep", System: hub.System{Teller: s.platform, Fetcher: s.platform}},
 		},
 	})
@@ -104,6 +110,18 @@ func (s *stage) end() {
 	if err := s.store.Close(); err != nil {
 		s.t.Error(err)
 	}
+}
+
+// die begins another process without ending the one that is: whatever that one had
+// in its hands it can no longer write down.
+func (s *stage) die() {
+	before := s.stop
+	if err := s.store.Close(); err != nil {
+		s.t.Error(err)
+	}
+	s.begin()
+	present := s.stop
+	s.stop = func() { present(); before() }
 }
 
 // restart ends the process and begins another.
@@ -212,6 +230,10 @@ type system struct {
 	files    map[hub.Key][]string
 	answers  []func() error // what happens to the next posts, after they were taken
 	refusals []error        // what happens to the next posts instead of being taken
+	down     error          // what happens to every post instead, until it is nil
+	slow     time.Duration  // how long a post takes
+	now      int            // posts under way
+	most     []int          // how many were under way, post by post
 	reports  []hub.Report
 }
 
@@ -221,6 +243,10 @@ func newSystem(prefix string) *system {
 
 func (s *system) Deliver(ctx context.Context, d hub.Delivery) (hub.Receipt, error) {
 	r, answer, err := s.take(ctx, d)
+	time.Sleep(s.slow) // virtual
+	s.mu.Lock()
+	s.now--
+	s.mu.Unlock()
 	if err == nil && answer != nil {
 		err = answer()
 	}
@@ -235,6 +261,11 @@ func (s *system) take(ctx context.Context, d hub.Delivery) (r hub.Receipt, answe
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.posts = append(s.posts, d.Key)
+	s.now++
+	s.most = append(s.most, s.now)
+	if s.down != nil {
+		return r, nil, s.down
+	}
 	if len(s.refusals) > 0 {
 		err, s.refusals = s.refusals[0], s.refusals[1:]
 		return r, nil, err
@@ -269,6 +300,10 @@ func (s *system) Find(_ context.Context, d hub.Delivery) (hub.Receipt, error) {
 func (s *system) Changes(_ context.Context, since hub.Cursor) ([]hub.Report, hub.Cursor, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.reports) > 0 && s.reports[0].ID == "panic" {
+		s.reports = nil
+		panic("a connector's bug")
+	}
 	return s.reports, hub.Cursor(fmt.Sprint(len(s.reports))), nil
 }
 
@@ -277,6 +312,13 @@ func (s *system) seen() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.posts)
+}
+
+// goes sets whether the system is out of order.
+func (s *system) goes(down error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
 }
 
 func (s *system) tells(r hub.Report) {
@@ -290,13 +332,13 @@ type register struct {
 	mu     sync.Mutex
 	person hub.Person
 	errs   []error
-	asked  int
+	slow   time.Duration
 }
 
 func (r *register) Lookup(context.Context, hub.PersonID) (hub.Person, error) {
+	time.Sleep(r.slow) // virtual
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.asked++
 	if len(r.errs) > 0 {
 		err := r.errs[0]
 		r.errs = r.errs[1:]

@@ -3,7 +3,10 @@ package hub_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -95,29 +98,139 @@ func TestAnOutageUsesUpNoAttempts(t *testing.T) {
 	})
 }
 
+// An hour out of order costs a probe each ten seconds, however many wait; and when it
+// is over, they go one, two, four at a time.
 func TestOneOutageIsOneIncident(t *testing.T) {
 	played(t, func(s *stage) {
-		for range 20 {
-			s.diarium.refusals = append(s.diarium.refusals, hub.Unavailable(errLine, hub.Credentials))
-		}
+		s.diarium.goes(hub.Unavailable(errLine, hub.Credentials))
 		var all []hub.Received
 		for i := range 40 {
-			all = append(all, s.send(string(rune('A'+i)), "1"))
+			all = append(all, s.send(fmt.Sprint(i), "1"))
 		}
-		open := false
-		s.until(all[0], "stopped by the circuit", func(hub.Case, hub.Progress) bool {
-			for _, c := range s.hub.Circuits() {
-				open = open || c.System == "k.diarium" && c.Cause == hub.Credentials
-			}
-			return open
-		})
+		time.Sleep(time.Hour)
+		if n := s.diarium.seen(); n > 3600/10+8 {
+			t.Errorf("%d posts in an hour", n)
+		}
+		c := s.hub.Circuits()[1]
+		if c.System != "k.diarium" || c.Cause != hub.Credentials || time.Since(c.Since) < 59*time.Minute {
+			t.Errorf("the circuit says %+v", c)
+		}
+		before := s.diarium.seen()
+		s.diarium.slow = 5 * time.Second
+		s.diarium.goes(nil)
 		for _, r := range all {
 			s.completed(r)
 		}
-		if n := len(s.diarium.posts); n != 60 {
-			t.Errorf("%d posts for 40 forms and 20 refused probes, want 60", n)
+		if most := s.diarium.most[before:]; most[0] != 1 || slices.Max(most[:3]) > 2 || slices.Max(most[:7]) > 4 {
+			t.Errorf("under way after the outage: %v, want 1, then at most 2, then 4", most)
 		}
 	})
+}
+
+// To a system that can neither recognise nor be asked, each unclear answer costs a
+// person's time: a few show that it is out of order, and the rest wait.
+func TestAnOutageDoesNotSpendBlindDeliveries(t *testing.T) {
+	played(t, func(s *stage) {
+		s.route.Legs = []hub.Leg{{Name: "blind", To: "k.diarium", Mapping: paper{"unknown operation"}}}
+		s.diarium.goes(errLine)
+		for i := range 200 {
+			s.send(fmt.Sprint(i), "1")
+		}
+		time.Sleep(time.Minute)
+		counts, err := s.store.Counts(context.Background(), time.Now())
+		if n := counts.Held[hub.ReasonUnclear]; err != nil || n == 0 || n > 20 {
+			t.Errorf("%d of 200 rest with a person, want a few: %v", n, err)
+		}
+		s.diarium.goes(nil)
+	})
+}
+
+func TestASlowRegisterHoldsNobodyElseUp(t *testing.T) {
+	played(t, func(s *stage) {
+		s.register.slow = 29 * time.Second
+		for i := range 200 {
+			s.send(fmt.Sprint(i), "1")
+		}
+		s.route.Enrich = nil // from now on, nobody is asked about
+		s.restart()
+		begun := time.Now()
+		s.completed(s.send("another", "1"))
+		if d := time.Since(begun); d > 30*time.Second {
+			t.Errorf("a form that asks no register waited %v", d)
+		}
+	})
+}
+
+func TestAPlannedWindowIsWaitedFor(t *testing.T) {
+	played(t, func(s *stage) {
+		until := time.Now().Add(2 * time.Hour)
+		s.closed = func(now time.Time) bool { return now.Before(until) }
+		s.restart()
+		s.completed(s.send("1", "1"))
+		if time.Now().Before(until) || s.bygg.seen() != 1 {
+			t.Errorf("%d posts, the last at %v, in a window until %v", s.bygg.seen(), time.Now(), until)
+		}
+	})
+}
+
+func TestAConnectorThatPanicsHurtsOnlyItself(t *testing.T) {
+	played(t, func(s *stage) {
+		s.diarium.tells(hub.Report{ID: "panic"})
+		s.diarium.answers = []func() error{func() error { panic("a connector's bug") }}
+		s.completed(s.send("1", "1"))
+		if s.diarium.seen() != 1 {
+			t.Errorf("%d posts: what panicked may have been taken", s.diarium.seen())
+		}
+	})
+}
+
+// The answer comes when the time for it is over, and it is yes.
+func TestALateYesCounts(t *testing.T) {
+	played(t, func(s *stage) {
+		s.diarium.slow = 11 * time.Minute
+		r := s.send("1", "1")
+		c := s.until(r, "delivered", func(c hub.Case, _ hub.Progress) bool {
+			return len(c.Deliveries) > 0 && c.Deliveries[0].State == hub.Delivered
+		})
+		if n := s.diarium.seen(); n != 1 || c.Ref == "" {
+			t.Errorf("%d posts, reference %q", n, c.Ref)
+		}
+		s.diarium.slow = 0
+		s.completed(r)
+	})
+}
+
+// The Store cannot write what came of an attempt, for a while.
+func TestWhatCameOfAnAttemptIsKept(t *testing.T) {
+	played(t, func(s *stage) {
+		s.before = func(inner hub.Store) hub.Store { return &forgetful{Store: inner, times: 5} }
+		s.restart()
+		s.completed(s.send("1", "1"))
+		if n := s.diarium.seen(); n != 1 {
+			t.Errorf("%d posts", n)
+		}
+	})
+}
+
+// forgetful is a Store that cannot write answers, a few times.
+type forgetful struct {
+	hub.Store
+	mu    sync.Mutex
+	times int
+}
+
+func (f *forgetful) Apply(ctx context.Context, c hub.CaseID, e hub.Event) (hub.Case, hub.Effects, error) {
+	f.mu.Lock()
+	_, answered := e.(hub.Answered)
+	fail := answered && f.times > 0
+	if fail {
+		f.times--
+	}
+	f.mu.Unlock()
+	if fail {
+		return hub.Case{}, hub.Effects{}, errors.New("the disk does not answer")
+	}
+	return f.Store.Apply(ctx, c, e)
 }
 
 func TestARegisterThatIsDownIsWaitedFor(t *testing.T) {
@@ -245,15 +358,56 @@ func TestAnUnknownServiceIsReceivedAndHeld(t *testing.T) {
 func TestDeathDuringAnAttempt(t *testing.T) {
 	played(t, func(s *stage) {
 		hang := make(chan struct{})
-		s.diarium.answers = []func() error{func() error { <-hang; return errLine }}
+		s.diarium.answers = []func() error{func() error { <-hang; return nil }}
 		r := s.send("320342", "1")
 		s.until(r, "under way", func(hub.Case, hub.Progress) bool { return s.diarium.seen() == 1 })
-		close(hang)
-		s.restart()
+		s.die()
 		s.completed(r)
-		if n := len(s.diarium.posts); n != 1 || len(s.diarium.taken) != 1 {
-			t.Errorf("%d posts, %d cases", n, len(s.diarium.taken))
+		attempts, err := s.store.Attempts(context.Background(), hub.AsHub(), hub.KeyOf(r.Submission.ID, "diarium"))
+		if n := s.diarium.seen(); n != 1 || len(attempts) != 2 || attempts[0].Answer != "" || err != nil {
+			t.Errorf("%d posts, attempts %+v, %v; want one that never ended and a question", n, attempts, err)
 		}
+		close(hang)
+	})
+}
+
+// A clean stop lets what is under way come to its end: it makes no don't know.
+func TestACleanStopLeavesNoDoubt(t *testing.T) {
+	played(t, func(s *stage) {
+		s.diarium.slow = 20 * time.Second
+		r := s.send("320342", "1")
+		s.until(r, "under way", func(hub.Case, hub.Progress) bool { return s.diarium.seen() == 1 })
+		s.restart()
+		c, err := s.store.CaseOf(context.Background(), hub.AsHub(), r.Submission.ID)
+		if err != nil || c.Deliveries[0].State != hub.Delivered {
+			t.Errorf("after the stop the delivery is %s, want DELIVERED: %v", c.Deliveries[0].State, err)
+		}
+		s.diarium.slow = 0
+		s.completed(r)
+	})
+}
+
+// Deliveries that are planned keep the configuration that they were planned with.
+func TestAChangedConfigurationDoesNotChangeADocument(t *testing.T) {
+	played(t, func(s *stage) {
+		s.diarium.refusals = []error{errLine} // lost: it must be sent again, byte for byte
+		r := s.send("320342", "1")
+		s.until(r, "sent once", func(hub.Case, hub.Progress) bool { return s.diarium.seen() == 1 })
+		other := *s.route
+		other.Title = "En annan titel"
+		err := s.hub.Activate(context.Background(), &hub.Bundle{Revision: "rev2", Archive: []byte("y"), Routes: []*hub.Route{&other}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.completed(r)
+	})
+}
+
+func TestACompletionThatNoLegIsForIsHeld(t *testing.T) {
+	played(t, func(s *stage) {
+		s.route.Legs = s.route.Legs[:2]
+		s.completed(s.send("320342", "1"))
+		s.held(s.send("320342", "2"), hub.ReasonNoRoute)
 	})
 }
 

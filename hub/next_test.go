@@ -246,22 +246,46 @@ func TestADocumentThatDiffersIsNotSentAgain(t *testing.T) {
 }
 
 func TestContentThatKillsIsHeldAndARestartHoldsNobody(t *testing.T) {
-	again := func(waits bool) Case {
+	again := func(before ...Event) Progress {
 		c, _ := play(t, Case{}, Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "", "", nil, Lease{}})
 		for range MaxCrashes {
 			c, _ = play(t, c, Claimed{When{t0}, "S1", alive})
-			if waits {
-				c, _ = play(t, c, Looking{When{t0}, "S1", alive, false})
-			}
+			c, _ = play(t, c, before...)
 			c, _ = play(t, c, Lapsed{When{t0}, "S1", alive})
 		}
-		return c
+		return c.Submissions[0]
 	}
-	if p := again(false).Submissions[0]; p.State != Held || p.Reason != ReasonCrashLoop {
+	looks, has := Looking{When{t0}, "S1", alive, false}, Looking{When{t0}, "S1", alive, true}
+	if p := again(); p.State != Held || p.Reason != ReasonCrashLoop {
 		t.Errorf("three deaths while it was decoded: %s %s", p.State, p.Reason)
 	}
-	if p := again(true).Submissions[0]; p.State != Accepted {
+	if p := again(looks); p.State != Accepted {
 		t.Errorf("three deaths while it waited for a register: %s, want ACCEPTED", p.State)
+	}
+	if p := again(looks, has); p.State != Held || p.Reason != ReasonCrashLoop {
+		t.Errorf("three deaths while it was rendered, with what the register said: %s %s", p.State, p.Reason)
+	}
+}
+
+func TestAFormThatNoLegIsForIsHeld(t *testing.T) {
+	c, _ := play(t, Case{},
+		Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "", "", nil, alive},
+		Planned{When{t0}, "S1", alive, "rev1", "", nil, nil})
+	if p := c.Submissions[0]; p.State != Held || p.Reason != ReasonNoRoute {
+		t.Errorf("%s %s, want HELD no-route: nobody was told of it", p.State, p.Reason)
+	}
+}
+
+// A question that could not be put must not become a second post.
+func TestOnlyAnAttemptIsAnswered(t *testing.T) {
+	at := t0.Add(time.Minute)
+	c, _ := play(t, sending(t, Lookup), came(DontKnow), Claimed{When{at}, "S1-diarium", alive})
+	for _, a := range []Answer{No, NotNow, DontKnow} {
+		e := came(a)
+		e.At = at
+		if _, _, err := Next(c, e); !errors.Is(err, ErrLost) {
+			t.Errorf("%s while it is asked about: %v, want ErrLost", a, err)
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ func (h *Hub) changes(ctx context.Context, s Opened) (more bool) {
 	}
 	var reports []Report
 	next := since
-	err = h.gates[s.ID].call(ctx, func() (err error) {
+	_, err = h.gates[s.ID].visit(ctx, func() (err error) {
 		reports, next, err = s.Tracker.Changes(ctx, since)
 		return err
 	})

@@ -144,10 +144,8 @@ func (o *demoOptions) stage() (remove func(), err error) {
 	return remove, makeSecrets(o.dir)
 }
 
-// shippedPort is the first of the ports that the shipped configuration names.
-const shippedPort = 8700
-
-var loopbackPort = regexp.MustCompile(`127\.0\.0\.1:87(\d\d)`)
+// shippedPort is an address of the shipped configuration: its ports begin at 8700.
+var shippedPort = regexp.MustCompile(`127\.0\.0\.1:87(\d\d)`)
 
 // writeConfiguration copies the configuration that ships with Knutpunkt, with its
 // ports moved when others are wanted.
@@ -165,7 +163,7 @@ func writeConfiguration(dir string, port int) error {
 			return err
 		}
 		if port != 0 {
-			text = loopbackPort.ReplaceAllFunc(text, func(match []byte) []byte {
+			text = shippedPort.ReplaceAllFunc(text, func(match []byte) []byte {
 				n, _ := strconv.Atoi(string(match[len(match)-2:]))
 				return []byte(net.JoinHostPort("127.0.0.1", strconv.Itoa(port+n)))
 			})

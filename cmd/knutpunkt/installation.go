@@ -31,6 +31,7 @@ type installation struct {
 	dir       string
 	overrides []config.Override
 	settings  *config.Settings
+	systems   []hub.Opened
 	log       *slog.Logger
 	store     hub.Store
 	bus       hub.Bus
@@ -52,12 +53,12 @@ func open(ctx context.Context, dir string, overrides []config.Override, log *slo
 	if err != nil {
 		return nil, err
 	}
-	systems, err := openSystems(ctx, dir, in.meter, log)
-	if err != nil {
+	if in.systems, err = openSystems(ctx, dir, in.meter, log); err != nil {
 		return nil, err
 	}
 	boot := rand.Text()
 	if in.store, err = openStore(ctx, in.settings, boot, log); err != nil {
+		in.close()
 		return nil, err
 	}
 	in.store = in.meter.Store(in.store)
@@ -66,7 +67,7 @@ func open(ctx context.Context, dir string, overrides []config.Override, log *slo
 	}
 	in.bus = in.meter.Bus(bus.Memory(log))
 	in.hub = hub.New(hub.Options{
-		Store: in.store, Bus: in.bus, Bundle: bundle, Reopen: config.Open, Systems: systems,
+		Store: in.store, Bus: in.bus, Bundle: bundle, Reopen: config.Open, Systems: in.systems,
 		Boot: boot, Clock: time.Now, Jitter: mathrand.Float64, Log: log,
 	})
 	if err := in.hub.Activate(ctx, bundle); err != nil {
@@ -80,9 +81,19 @@ func open(ctx context.Context, dir string, overrides []config.Override, log *slo
 	return in, nil
 }
 
+// close lets go of everything that open took, as far as it came.
 func (in *installation) close() {
-	in.bus.Close()
-	in.store.Close()
+	if in.bus != nil {
+		in.bus.Close()
+	}
+	for _, s := range in.systems {
+		if s.Close != nil {
+			s.Close()
+		}
+	}
+	if in.store != nil {
+		in.store.Close()
+	}
 }
 
 // readBundle reads, checks and compiles what the municipalities' people write.

@@ -98,6 +98,8 @@ func (in *installation) serve(ctx context.Context) error {
 	}
 	in.log.Info("serving", "listen", public.Addr().String(), "operator", operator.Addr().String(),
 		"durability", in.store.Durability(ctx), "revision", in.hub.Bundle().Revision)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	journey := make(chan error, 1)
 	go func() { journey <- in.hub.Run(ctx) }()
 	stopReloading := in.reloadOnHangup(ctx)
@@ -107,6 +109,7 @@ func (in *installation) serve(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	cancel()
 	return errors.Join(err, in.shutdown(servers, journey))
 }
 

@@ -52,10 +52,14 @@ func (c *careful) RoundTrip(req *http.Request) (*http.Response, error) {
 	var wrote atomic.Bool
 	trace := &httptrace.ClientTrace{WroteHeaderField: func(string, []string) { wrote.Store(true) }}
 	ctx, cancel := context.WithCancel(httptrace.WithClientTrace(req.Context(), trace))
-	resp, err := c.next.RoundTrip(req.WithContext(ctx))
+	req = req.WithContext(ctx)
+	if req.Body != nil && req.Body != http.NoBody { // who does not read what we send holds nobody either
+		req.Body = newBody(req.Body, cancel)
+	}
+	resp, err := c.next.RoundTrip(req)
 	switch {
 	case err == nil:
-		resp.Body = newBody(resp.Body, cancel)
+		resp.Body = &answered{newBody(resp.Body, cancel)}
 		return resp, nil
 	case errors.Is(err, ErrEgress):
 		err = hub.Unavailable(ErrEgress, hub.AddressChanged)
@@ -83,11 +87,24 @@ func newBody(rc io.ReadCloser, cancel context.CancelFunc) *body {
 	return &body{ReadCloser: rc, cancel: cancel, timer: time.AfterFunc(bodyTimeout, cancel)}
 }
 
+// answered is a response's body: when it is closed the connection is let go.
+type answered struct{ *body }
+
+func (a *answered) Close() error {
+	err := a.body.Close()
+	a.cancel()
+	return err
+}
+
 // earns is how much must come for the time to be given once more.
 const earns = int64(leastRate * bodyTimeout / time.Second)
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if err != nil { // it has come to its end
+		b.timer.Stop()
+		return n, err
+	}
 	if b.credit += int64(n); b.credit >= earns {
 		b.credit = 0
 		b.timer.Reset(bodyTimeout)
@@ -95,10 +112,8 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close lets the connection go.
+// Close ends the watch.
 func (b *body) Close() error {
 	b.timer.Stop()
-	err := b.ReadCloser.Close()
-	b.cancel()
-	return err
+	return b.ReadCloser.Close()
 }

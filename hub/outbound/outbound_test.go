@@ -150,6 +150,20 @@ func TestATrickleIsCut(t *testing.T) {
 	})
 }
 
+// Somebody who accepts and never reads would hold a worker for ever.
+func TestWhoNeverReadsIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		b := newBody(io.NopCloser(strings.NewReader(strings.Repeat("x", 100))), cancel)
+		b.Read(make([]byte, 10)) // the transport takes a little, and then no more
+		time.Sleep(bodyTimeout + time.Second)
+		if ctx.Err() == nil {
+			t.Error("the call goes on")
+		}
+		b.Close()
+	})
+}
+
 type trickle struct{ ctx context.Context }
 
 func (r *trickle) Read(p []byte) (int, error) {

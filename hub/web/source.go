@@ -81,6 +81,7 @@ func keepOriginal(ctx context.Context, intake hub.Intake, from io.Reader, read f
 		out.CloseWithError(err)
 		done <- kept{blob, err}
 	}()
+	defer in.CloseWithError(io.ErrUnexpectedEOF) // when read panics
 	err := read(io.TeeReader(from, in))
 	if err == nil {
 		_, err = io.Copy(in, from)
