@@ -151,8 +151,9 @@ func TestASlowRegisterHoldsNobodyElseUp(t *testing.T) {
 		for i := range 200 {
 			s.send(fmt.Sprint(i), "1")
 		}
+		s.end()
 		s.route.Enrich = nil // from now on, nobody is asked about
-		s.restart()
+		s.begin()
 		begun := time.Now()
 		s.completed(s.send("another", "1"))
 		if d := time.Since(begun); d > 30*time.Second {

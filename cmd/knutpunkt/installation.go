@@ -116,13 +116,17 @@ func openStore(ctx context.Context, s *config.Settings, boot string, log *slog.L
 	if err := os.MkdirAll(filepath.Dir(s.Store), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the store: %w", err)
 	}
-	return sqlite.Open(ctx, s.Store, keys, sqlite.Options{
+	store, err := sqlite.Open(ctx, s.Store, keys, sqlite.Options{
 		Boot: boot, Clock: time.Now, Log: log,
 		Fatal: func(err error) {
 			log.Error("the disk has failed; what was answered with 202 is on it", "error", err)
 			os.Exit(exitStorage)
 		},
 	})
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
 }
 
 // openSystems connects every system of every municipality, each behind a door of
