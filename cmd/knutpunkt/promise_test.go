@@ -42,7 +42,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	await(t, "in the middle", func() bool { return posted() > 60 })
 	demo.end(syscall.SIGKILL)
 
-	start(t, "simulators", "--dir", dir)
+	surroundings := start(t, "simulators", "--dir", dir)
 	ready := fmt.Sprintf("http://127.0.0.1:%d/readyz", base+1)
 	for range 2 {
 		serve := start(t, "serve", "--config", dir)
@@ -57,6 +57,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	if code := serve.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("a clean stop exits %d: %s", code, serve.errs.String())
 	}
+	surroundings.end(syscall.SIGTERM) // whoever writes the ledgers is done with them
 	compare(t, dir)
 }
 
