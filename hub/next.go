@@ -36,6 +36,7 @@ type (
 		Teller       SystemID           // the source, where it can be told
 		Expect       map[Step]time.Time // what the route promises
 		Lease        Lease              // of the process that goes on with it at once
+		Waits        bool               // for a register or a file, as far as its route can tell: Looking is then said already
 	}
 
 	// Claimed: a process took a row in hand (S2, D3, and for asking D8).
@@ -286,7 +287,7 @@ func (t *transition) arrive(e Arrived) error {
 	}
 	t.c.Submissions = append(t.c.Submissions, Progress{
 		Key: Key(e.Submission), Kind: FormKind, State: Accepted, Since: t.now, Due: t.now,
-		Submission: e.Submission, Lease: e.Lease,
+		Submission: e.Submission, Lease: e.Lease, Waiting: e.Waits && e.Lease.Boot != "",
 	})
 	t.act("accepted", Key(e.Submission), "")
 	if first {
@@ -558,7 +559,7 @@ func (t *transition) reported(e Reported) error {
 		t.deliver(p, Receipt{Number: e.Report.Ref, At: e.Report.At})
 		p = t.c.Find(e.Key) // telling of it may have moved the rows
 	}
-	if p.State == Delivered && e.Report.Step == Registrerat {
+	if p.State == Delivered && e.Report.Step.Rank() >= Registrerat.Rank() {
 		t.move(p, Confirmed, time.Time{})
 	}
 	if p.System == t.c.Voice {

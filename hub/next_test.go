@@ -29,7 +29,7 @@ func play(t *testing.T, c Case, events ...Event) (Case, Effects) {
 // that waits for it.
 func routed(t *testing.T, level Level) Case {
 	c, _ := play(t, Case{},
-		Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, alive},
+		Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, alive, false},
 		Looking{When{t0}, "S1", alive, false},
 		Planned{When{t0}, "S1", alive, "rev1", "k.diarium", nil, []Plan{
 			{Leg: "diarium", System: "k.diarium", Operation: "case", Level: level, Lag: 2 * time.Second, Step: Registrerat},
@@ -193,7 +193,7 @@ func TestAStaleWorkerMovesNothing(t *testing.T) {
 
 func TestOrderWithinACase(t *testing.T) {
 	c, _ := play(t, sending(t, Lookup),
-		Arrived{When{t0}, "S2", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, alive},
+		Arrived{When{t0}, "S2", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, alive, false},
 		Planned{When{t0}, "S2", alive, "rev1", "k.diarium", nil, []Plan{
 			{Leg: "komplettering", System: "k.diarium", Operation: "document", Level: Lookup}}})
 	if got := c.Find("S2-komplettering").State; got != Blocked {
@@ -212,7 +212,7 @@ func TestOrderWithinACase(t *testing.T) {
 // The completion's facts may be there before those of the form that makes the case.
 func TestOrderIsThatOfArrival(t *testing.T) {
 	arrived := func(id ID) Arrived {
-		return Arrived{When{t0}, id, "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, alive}
+		return Arrived{When{t0}, id, "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, alive, false}
 	}
 	completion := Planned{When{t0}, "S2", alive, "rev1", "k.diarium", nil, []Plan{
 		{Leg: "komplettering", System: "k.diarium", Operation: "document", Level: Lookup}}}
@@ -247,7 +247,7 @@ func TestADocumentThatDiffersIsNotSentAgain(t *testing.T) {
 
 func TestContentThatKillsIsHeldAndARestartHoldsNobody(t *testing.T) {
 	again := func(before ...Event) Progress {
-		c, _ := play(t, Case{}, Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "", "", nil, Lease{}})
+		c, _ := play(t, Case{}, Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "", "", nil, Lease{}, false})
 		for range MaxCrashes {
 			c, _ = play(t, c, Claimed{When{t0}, "S1", alive})
 			c, _ = play(t, c, before...)
@@ -269,7 +269,7 @@ func TestContentThatKillsIsHeldAndARestartHoldsNobody(t *testing.T) {
 
 func TestAFormThatNoLegIsForIsHeld(t *testing.T) {
 	c, _ := play(t, Case{},
-		Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "", "", nil, alive},
+		Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "", "", nil, alive, false},
 		Planned{When{t0}, "S1", alive, "rev1", "", nil, nil})
 	if p := c.Submissions[0]; p.State != Held || p.Reason != ReasonNoRoute {
 		t.Errorf("%s %s, want HELD no-route: nobody was told of it", p.State, p.Reason)
@@ -334,8 +334,8 @@ func TestStepsDoNotGoBackwards(t *testing.T) {
 			t.Fatalf("%s: the citizen sees %s, want %s", tc.why, c.Step, tc.want)
 		}
 	}
-	if d := c.Find("S1-diarium"); d.State != Delivered {
-		t.Errorf("reports moved the delivery to %s", d.State)
+	if d := c.Find("S1-diarium"); d.State != Confirmed {
+		t.Errorf("the system speaks of the case, and its delivery is %s", d.State)
 	}
 }
 
@@ -373,7 +373,7 @@ func TestInvariants(t *testing.T) {
 func anyEvent(r *rapid.T, c Case, k Key, l Lease, at time.Time) Event {
 	w := When{at}
 	if c.ID == "" {
-		return Arrived{w, "S1", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, l}
+		return Arrived{w, "S1", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, l, rapid.Bool().Draw(r, "waits")}
 	}
 	answers := []Answer{Yes, No, NotNow, DontKnow}
 	findings := []Finding{Found, NotThere, CannotTell, Broken}
@@ -382,7 +382,7 @@ func anyEvent(r *rapid.T, c Case, k Key, l Lease, at time.Time) Event {
 	switch rapid.IntRange(0, 10).Draw(r, "event") {
 	case 0:
 		if c.Find("S2") == nil {
-			return Arrived{w, "S2", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, l}
+			return Arrived{w, "S2", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, l, rapid.Bool().Draw(r, "waits")}
 		}
 		return Looking{w, k, l, rapid.Bool().Draw(r, "over")}
 	case 1:

@@ -88,7 +88,7 @@ func printLines(w io.Writer, lines []hub.Line, limit int) {
 	for _, l := range lines {
 		var ds []string
 		for _, d := range l.Deliveries {
-			if d.Kind == hub.DocumentKind {
+			if d.Kind == hub.DocumentKind || d.State == hub.Held {
 				ds = append(ds, d.Leg+" "+standing(d))
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -137,13 +138,25 @@ func (in *installation) listen(s *http.Server, l net.Listener, public bool) erro
 	return s.Serve(l)
 }
 
-// shutdown lets what is under way come to its end, within patience.
+// shutdown lets what is under way come to its end, within patience: callers on both
+// listeners, and the journey.
 func (in *installation) shutdown(servers []*http.Server, journey <-chan error) error {
 	in.log.Info("stopping")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	var callers sync.WaitGroup
 	for _, s := range servers {
-		s.Shutdown(ctx)
+		callers.Go(func() {
+			if s.Shutdown(ctx) != nil {
+				s.Close() // whoever was in the middle of a form posts it again
+			}
+		})
+	}
+	callers.Wait()
+	select {
+	case err := <-journey:
+		return err
+	default:
 	}
 	select {
 	case err := <-journey:

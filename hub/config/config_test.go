@@ -492,7 +492,7 @@ func TestSecretsThatCannotBeRead(t *testing.T) {
 	for _, row := range []struct{ name, reference, want string }{
 		{"not set", "env:KNUTPUNKT_TEST_NOT_SET", "key names an environment variable that is not set"},
 		{"empty", "env:EMPTY", "key is empty where it is kept"},
-		{"not there", "file:nowhere", "key names a file that cannot be read"},
+		{"not there", "file:nowhere", "key names a file that cannot be read: make it, readable for its owner alone (chmod 600)"},
 		{"open to others", "file:open", "key names a file that others may read: take the rights away (chmod 600)"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -20,7 +20,7 @@ type secrets struct {
 var (
 	errNotReference = errors.New("must be written env:NAME or file:PATH, never as the secret itself")
 	errNoVariable   = errors.New("names an environment variable that is not set")
-	errNoFile       = errors.New("names a file that cannot be read")
+	errNoFile       = errors.New("names a file that cannot be read: make it, readable for its owner alone (chmod 600)")
 	errOpenFile     = errors.New("names a file that others may read: take the rights away (chmod 600)")
 	errEmpty        = errors.New("is empty where it is kept")
 )
