@@ -25,9 +25,10 @@ func (d *dispatcher) run(ctx context.Context) {
 }
 
 func (d *dispatcher) take(ctx context.Context) (more bool) {
-	free := d.gate.free(d.busy.size())
-	if free == 0 {
-		return false
+	busy := d.busy.size()
+	free := d.gate.free(busy)
+	if free == 0 || busy > 1 && 2*free < cap(d.gate.calls) {
+		return false // a claim is a transaction: it is made for several
 	}
 	claims, err := d.Store.ClaimDeliveries(ctx, d.system.ID, d.lease(), d.Clock(), free)
 	if err != nil {
@@ -64,9 +65,7 @@ func (d *dispatcher) commit(ctx context.Context, id CaseID, p Progress, e Event)
 		switch {
 		case err == nil:
 			d.follow(fx)
-			if form := after.Find(Key(p.Submission)); form != nil && form.Ended() {
-				d.recent.forget(p.Submission)
-			}
+			d.letGo(after, p)
 			return
 		case errors.Is(err, ErrLost):
 			return
@@ -76,6 +75,14 @@ func (d *dispatcher) commit(ctx context.Context, id CaseID, p Progress, e Event)
 			return
 		}
 		time.Sleep(wait)
+	}
+}
+
+// letGo forgets a form that has come to rest: delivered everywhere, or for a while.
+func (d *dispatcher) letGo(c Case, p Progress) {
+	form, now := c.Find(Key(p.Submission)), c.Find(p.Key)
+	if form.Ended() || now.State == Held || now.State == RetryWait {
+		d.recent.forget(p.Submission)
 	}
 }
 

@@ -22,6 +22,7 @@ type work struct {
 	key        Key
 	lease      Lease
 	submission *Submission // when it was handed on in memory
+	read       reading     // what was read of it then
 }
 
 func (h *Hub) enrichArrivals(ctx context.Context) {
@@ -176,18 +177,16 @@ func (j *journey) begin(ctx context.Context) error {
 	return j.read()
 }
 
-// read types the answers and finds the parties.
+// read types the answers and finds the parties, unless that was done when it arrived.
 func (j *journey) read() error {
-	fitted, err := j.route.fit(j.known.Submission)
-	if err != nil {
-		return stop(ReasonUnreadable, "%s", err)
+	read := j.w.read
+	if read.by != j.route {
+		read = j.route.read(j.known.Submission)
 	}
-	j.known.Submission = fitted
-	parties, err := j.route.findParties(j.known)
-	if err != nil {
-		return stop(ReasonRule, "%s", err)
+	if read.err != nil {
+		return read.err
 	}
-	j.known.Submission.Parties = parties
+	j.known.Submission.Answers, j.known.Submission.Parties = read.answers, read.parties
 	j.known.Title, j.known.Council = j.route.Title, j.bundle.Municipalities[j.route.Municipality]
 	j.known.Answers = map[string]RegisterAnswer{}
 	return nil
@@ -196,11 +195,13 @@ func (j *journey) read() error {
 // enrich fetches what the form refers to and asks the registers, in the route's
 // order, and lets the route's rules judge.
 func (j *journey) enrich(ctx context.Context) error {
-	if len(j.route.Enrich) == 0 && !j.refers() {
+	if !j.route.waits(j.known.Submission) {
 		return nil
 	}
-	if err := j.look(ctx, false); err != nil {
-		return err
+	if !j.w.c.Find(j.w.key).Waiting {
+		if err := j.look(ctx, false); err != nil {
+			return err
+		}
 	}
 	if err := j.fetchAll(ctx); err != nil {
 		return err
@@ -227,13 +228,10 @@ func (j *journey) look(ctx context.Context, over bool) error {
 	return err
 }
 
-func (j *journey) refers() bool {
-	for _, a := range j.known.Submission.Attachments {
-		if !a.Fetch.IsZero() {
-			return true
-		}
-	}
-	return false
+// waits reports whether a form needs others before it can be planned: registers, or
+// files that it only refers to.
+func (r *Route) waits(s Submission) bool {
+	return len(r.Enrich) > 0 || slices.ContainsFunc(s.Attachments, func(a Attachment) bool { return !a.Fetch.IsZero() })
 }
 
 // fetchAll gets the files that the form only refers to. Without them the case is

@@ -65,7 +65,7 @@ type Hub struct {
 
 // arrivalsRoom is how many received forms may wait in memory to be enriched. What comes
 // above that waits in the Store.
-const arrivalsRoom = 1024
+const arrivalsRoom = 4096
 
 // New makes a Hub. It does nothing until Run.
 func New(o Options) *Hub {
@@ -90,7 +90,7 @@ func New(o Options) *Hub {
 // Receive makes a form durable and goes on with it at once. When it returns
 // without an error the form is on disk, and 202 may be answered.
 func (h *Hub) Receive(ctx context.Context, a Arrival) (Received, error) {
-	a = h.prepare(a)
+	read := h.prepare(&a)
 	handed := h.reserve(&a)
 	r, err := h.Store.Receive(ctx, a)
 	if err != nil || r.Replayed {
@@ -99,7 +99,7 @@ func (h *Hub) Receive(ctx context.Context, a Arrival) (Received, error) {
 	}
 	h.follow(r.Effects)
 	if handed {
-		h.arrivals <- work{c: r.Case, key: Key(r.Submission.ID), lease: a.Lease, submission: &r.Submission}
+		h.arrivals <- work{c: r.Case, key: Key(r.Submission.ID), lease: a.Lease, submission: &r.Submission, read: read}
 	} else {
 		poke(h.submissions)
 		h.Bus.Wake(ctx, Wake{})
@@ -204,10 +204,9 @@ func (h *Hub) Circuits() []Circuit {
 // something to do, here and in other processes.
 func (h *Hub) follow(fx Effects) {
 	for _, s := range fx.Wake {
-		if d := h.dispatchers[s]; d != nil {
-			poke(d.wake)
+		if d := h.dispatchers[s]; d == nil || poke(d.wake) {
+			h.Bus.Wake(context.Background(), Wake{System: s})
 		}
-		h.Bus.Wake(context.Background(), Wake{System: s})
 	}
 	for _, s := range fx.Statuses {
 		h.feed.tell(s.Case)
@@ -243,10 +242,12 @@ func (h *Hub) wakeAll() {
 	}
 }
 
-// poke says that there is something to do, to somebody who may know it already.
-func poke(c chan struct{}) {
+// poke says that there is something to do, and reports whether that was news.
+func poke(c chan struct{}) (news bool) {
 	select {
 	case c <- struct{}{}:
+		return true
 	default:
+		return false
 	}
 }

@@ -86,6 +86,7 @@ func (s *stage) begin() {
 	}
 	s.hub = hub.New(hub.Options{
 		Store: store, Bus: silence{}, Bundle: bundle, Boot: boot, Clock: time.Now,
+		Reopen: func([]byte) (*hub.Bundle, error) { return nil, errors.New("not in these tests") },
 		Jitter: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler),
 		Systems: []hub.Opened{
 			{ID: "k.navet", System: hub.System{Register: s.register}},

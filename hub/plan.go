@@ -12,6 +12,7 @@ import (
 func (j *journey) planned() Event {
 	j.rendered = &remembered{
 		submission: j.known.Submission, answers: j.known.list(j.route), documents: map[Key]Document{},
+		read: j.bundle.Revision,
 	}
 	var plans []Plan
 	first := j.w.c.Submissions[0].Key == j.w.key
@@ -111,10 +112,11 @@ func (h *Hub) knownTo(c Case, p Progress, r *remembered, b *Bundle, route *Route
 		Submission: r.submission, Title: route.Title, Council: b.Municipalities[route.Municipality],
 		Answers: map[string]RegisterAnswer{}, Receipts: map[string]Receipt{}, Case: c.FirstReceipts(),
 	}
-	if fitted, err := route.fit(known.Submission); err == nil {
-		known.Submission = fitted
+	if r.read != b.Revision {
+		if read := route.read(known.Submission); read.err == nil {
+			known.Submission.Answers, known.Submission.Parties = read.answers, read.parties
+		}
 	}
-	known.Submission.Parties = route.parties(known)
 	known.Submission.Attachments = present(known.Submission.Attachments)
 	for _, a := range r.answers {
 		known.Answers[a.As] = a
@@ -192,7 +194,7 @@ func damaged(err error) error {
 // revision finds a configuration, the active one or the one that a delivery was
 // planned with.
 func (h *Hub) revision(ctx context.Context, revision string) (*Bundle, error) {
-	if b := h.bundle.Load(); b.Revision == revision || h.Reopen == nil {
+	if b := h.bundle.Load(); b.Revision == revision {
 		return b, nil
 	}
 	if b, ok := h.older.Load(revision); ok {

@@ -19,9 +19,10 @@ func (h *Hub) lease() Lease {
 	return Lease{Boot: h.Boot, Token: -h.tokens.Add(1), Until: h.Clock().Add(leaseFor)}
 }
 
-// prepare adds what the configuration and the content say about an arriving form.
-// Nothing here can refuse it: what a route cannot read is held later, in the open.
-func (h *Hub) prepare(a Arrival) Arrival {
+// prepare adds what the configuration and the content say about an arriving form, and
+// gives what was read of it, for who goes on with it. Nothing here can refuse it: what
+// a route cannot read is held later, in the open.
+func (h *Hub) prepare(a *Arrival) reading {
 	a.Now = h.Clock()
 	a.Fingerprint = fingerprint(a.Submission)
 	s := &a.Submission
@@ -30,26 +31,42 @@ func (h *Hub) prepare(a Arrival) Arrival {
 	}
 	r := h.bundle.Load().Route(s.Municipality, s.Source.System, s.Service)
 	if r == nil {
-		return a
+		return reading{}
 	}
-	a.Own, a.Voice, a.Expect = r.Own, r.Voice(), r.Promised
-	s.Parties = r.partiesOf(*s)
-	return a
+	a.Own, a.Voice, a.Expect, a.Waits = r.Own, r.Voice(), r.Promised, r.waits(*s)
+	read := r.read(*s)
+	if read.err == nil {
+		s.Parties = read.parties
+	}
+	return read
 }
 
-// partiesOf gives the parties of a submission as it arrives. A schema or a rule that
-// fails, or panics, leaves those that came with it: why is told when it is held.
-func (r *Route) partiesOf(s Submission) (all []Party) {
+// A reading is what a route makes of a form: its answers typed by the form's schema,
+// and the parties that came with it or are found in it.
+type reading struct {
+	by      *Route // nil when there is none
+	answers Answers
+	parties []Party
+	err     error // a *stopped: why a person must look
+}
+
+// read reads a form by the route. A rule or a schema that panics is a reason to hold
+// the form, and none to refuse it.
+func (r *Route) read(s Submission) (read reading) {
 	defer func() {
 		if recover() != nil {
-			all = s.Parties
+			read = reading{by: r, err: stop(ReasonCrashLoop, "panic while it was read")}
 		}
 	}()
 	fitted, err := r.fit(s)
 	if err != nil {
-		return s.Parties
+		return reading{by: r, err: stop(ReasonUnreadable, "%s", err)}
 	}
-	return r.parties(Known{Submission: fitted})
+	parties, err := r.findParties(Known{Submission: fitted})
+	if err != nil {
+		return reading{by: r, err: stop(ReasonRule, "%s", err)}
+	}
+	return reading{by: r, answers: fitted.Answers, parties: parties}
 }
 
 // reserve finds room among the arrivals, so that the form can be handed on in
@@ -107,15 +124,9 @@ func (r *Route) fit(s Submission) (Submission, error) {
 	return s, err
 }
 
-// parties gives the parties that came with a submission and those that the route
-// finds in its answers. A role that came with it is not looked for.
-func (r *Route) parties(known Known) []Party {
-	all, _ := r.findParties(known)
-	return all
-}
-
-// findParties is parties, with the first error of a rule that could not be
-// followed: its own text, which names the role and no value.
+// findParties gives the parties that came with a submission and those that the route
+// finds in its answers. A role that came with it is not looked for. The error is that
+// of the first rule that could not be followed: it names the role and no value.
 func (r *Route) findParties(known Known) ([]Party, error) {
 	all := known.Submission.Parties
 	came := map[string]bool{}

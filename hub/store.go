@@ -102,6 +102,7 @@ type Arrival struct {
 	Teller      SystemID
 	Expect      func(inkommen time.Time) map[Step]time.Time // nil for none
 	Lease       Lease                                       // of the process that goes on with it at once
+	Waits       bool                                        // for registers or files: see Arrived
 }
 
 // Received is what became of an Arrival.

@@ -11,10 +11,10 @@ package bus
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 
-	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 
@@ -74,7 +74,7 @@ func (b *Bus) Wake(_ context.Context, w hub.Wake) {
 // publish says what waits, one at a time, so that nothing piles up behind a slow
 // broker.
 func (b *Bus) publish() {
-	for {
+	for n := 0; ; n++ {
 		select {
 		case <-b.stop:
 			return
@@ -82,7 +82,7 @@ func (b *Bus) publish() {
 			b.mu.Lock()
 			delete(b.pending, w)
 			b.mu.Unlock()
-			m := message.NewMessage(watermill.NewShortUUID(), encode(w))
+			m := message.NewMessage(strconv.Itoa(n), encode(w)) // who hears it twice looks twice
 			if err := b.pub.Publish(topic, m); err != nil {
 				b.log.Warn("bus does not take wakes")
 			}

@@ -112,7 +112,7 @@ func (b *batch) writeRows(before, after hub.Case) error {
 			if p == was {
 				continue
 			}
-			if err := b.putProgress(after, places, p); err != nil {
+			if err := b.putProgress(after, places, p, i >= len(old)); err != nil {
 				return err
 			}
 			b.count(was, p)

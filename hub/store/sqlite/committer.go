@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -116,6 +117,7 @@ func (c *committer) run() {
 	for {
 		select {
 		case first := <-c.ops:
+			runtime.Gosched() // let those who are about to ask be folded in
 			c.serve(c.waiting(first))
 		case <-c.quit:
 			for len(c.ops) > 0 {

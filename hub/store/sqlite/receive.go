@@ -197,7 +197,7 @@ func (in *arrival) arrived(sub hub.Submission) hub.Arrived {
 	return hub.Arrived{
 		When: hub.When{At: sub.Received}, Submission: sub.ID, Case: sub.Case, Municipality: sub.Municipality,
 		Source: sub.Source.System, Service: sub.Service, Voice: in.Voice, Teller: in.Teller,
-		Expect: in.expect, Lease: in.Lease,
+		Expect: in.expect, Lease: in.Lease, Waits: in.Waits,
 	}
 }
 

@@ -82,7 +82,11 @@ const putProgress = `INSERT INTO progress (case_id, place, municipality, queue, 
 	revision = excluded.revision, sha256 = excluded.sha256, receipt = excluded.receipt,
 	misses = excluded.misses, asking = excluded.asking`
 
-func (b *batch) putProgress(c hub.Case, place int, p hub.Progress) error {
+const changeProgress = `UPDATE progress SET queue = ?, ref = ?, state = ?, reason = ?, note = ?, since = ?, due = ?,
+	lease_boot = ?, lease_token = ?, lease_until = ?, attempts = ?, crashes = ?, waiting = ?, revision = ?,
+	sha256 = ?, receipt = ?, misses = ?, asking = ? WHERE key = ?`
+
+func (b *batch) putProgress(c hub.Case, place int, p hub.Progress, fresh bool) error {
 	var sum []byte
 	if p.SHA256 != ([32]byte{}) {
 		sum = p.SHA256[:]
@@ -90,6 +94,11 @@ func (b *batch) putProgress(c hub.Case, place int, p hub.Progress) error {
 	receipt, err := jsonOrNull(p.Receipt, p.Receipt == nil)
 	if err != nil {
 		return err
+	}
+	if !fresh {
+		return b.exec(changeProgress, orNull(queueOf(p)), orNull(reportRef(p)), p.State, p.Reason, p.Note,
+			nanos(p.Since), nanos(p.Due), p.Lease.Boot, p.Lease.Token, nanos(p.Lease.Until), p.Attempts, p.Crashes,
+			p.Waiting, p.Revision, sum, receipt, p.Misses, nanos(p.Asking), p.Key)
 	}
 	return b.exec(putProgress, c.ID, place, c.Municipality, orNull(queueOf(p)), orNull(reportRef(p)),
 		p.Key, p.Kind, p.State, p.Reason, p.Note, nanos(p.Since), nanos(p.Due),
