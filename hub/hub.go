@@ -116,6 +116,7 @@ func (h *Hub) Withdraw(ctx context.Context, c CaseID, id ID) error {
 		return err
 	}
 	h.follow(fx)
+	h.recent.forget(id)
 	h.Log.Info("withdrawn", "submission", id)
 	return nil
 }

@@ -70,8 +70,11 @@ func (r *Route) read(s Submission) (read reading) {
 }
 
 // reserve finds room among the arrivals, so that the form can be handed on in
-// memory. Without room it waits in the Store for the sweeper.
+// memory. One that is large, or for which there is no room, waits in the Store.
 func (h *Hub) reserve(a *Arrival) bool {
+	if a.Submission.Original.Size > handedBytes {
+		return false
+	}
 	select {
 	case h.slots <- struct{}{}:
 		a.Lease = h.lease()

@@ -9,8 +9,17 @@ import "sync"
 type recent struct {
 	mu    sync.Mutex
 	room  int
+	bytes int64 // of what is in it, as far as it is counted
 	known map[ID]*remembered
 }
+
+// recentBytes is how much recent holds at the most, and handedBytes how large a form
+// may be to be handed on in memory at all: larger ones are read back when their turn
+// comes.
+const (
+	recentBytes = 64 << 20
+	handedBytes = 64 << 10
+)
 
 // remembered is a submission with all that is known of it, and the documents that
 // were rendered when its deliveries were planned.
@@ -28,17 +37,30 @@ func (m *recent) keep(r *remembered) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	id := r.submission.ID
-	if m.known[id] == nil && len(m.known) >= m.room {
+	if m.known[id] != nil || len(m.known) >= m.room || m.bytes+r.size() > recentBytes {
 		return
 	}
 	m.known[id] = r
+	m.bytes += r.size()
+}
+
+// size is what is counted of r: the form as it came, and its documents.
+func (r *remembered) size() int64 {
+	n := r.submission.Original.Size
+	for _, d := range r.documents {
+		n += int64(len(d.Reveal()))
+	}
+	return n
 }
 
 // forget lets go of what nobody needs any more.
 func (m *recent) forget(id ID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.known, id)
+	if r := m.known[id]; r != nil {
+		m.bytes -= r.size()
+		delete(m.known, id)
+	}
 }
 
 func (m *recent) get(id ID) *remembered {
