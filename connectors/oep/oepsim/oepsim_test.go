@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -121,11 +122,14 @@ func TestPrologs(t *testing.T) {
 // TestSubmitUntilAnswered: the same bytes are posted until the hub has answered, and
 // no longer.
 func TestSubmitUntilAnswered(t *testing.T) {
+	var mu sync.Mutex // a lost answer leaves nothing between one call and the next
 	var posts []string
 	answers := []int{503, 500, 429, 202}
 	hub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		sum := sha256.Sum256(body)
+		mu.Lock()
+		defer mu.Unlock()
 		posts = append(posts, hex.EncodeToString(sum[:])+r.Header.Get("Authorization"))
 		if len(posts) == 1 {
 			panic(http.ErrAbortHandler) // the first answer is lost
@@ -140,6 +144,8 @@ func TestSubmitUntilAnswered(t *testing.T) {
 	if err != nil || id != "01JQ0000000000000000000000" {
 		t.Fatalf("the receipt is %q, %v", id, err)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(posts) != 5 || len(slices.Compact(posts)) != 1 || !strings.HasSuffix(posts[0], "Bearer token") {
 		t.Errorf("%d posts of %d different", len(posts), len(slices.Compact(posts)))
 	}
