@@ -9,6 +9,11 @@
 // given a receipt or a person has taken over (Deliver). And what the systems say
 // of the case afterwards is told to the citizen and to the platform (Report).
 //
+// Receive begins here, in Hub.Receive, and so do the loops that do the rest, in
+// Hub.Run; enrich.go asks, plan.go maps, dispatch.go delivers and tells the platform,
+// track.go hears what systems report. What follows from anything that happens is
+// decided in one place, Next.
+//
 // The Store remembers and the Bus wakes: all truth is rows, written by Next in one
 // transaction each, and every loop here could be killed between any two lines and
 // begin again from the rows. Whatever is handed on in memory is handed on only to

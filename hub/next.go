@@ -636,8 +636,8 @@ func (t *transition) derive() {
 }
 
 // clear reports whether nothing unsettled stands before delivery i: an earlier form
-// of the case that is not planned yet, an earlier delivery to the same system, or the
-// leg that it waits for.
+// of the case that is not planned yet, an earlier delivery to the same system, an
+// earlier form's that gives the case its number, or the leg that it waits for.
 func (t *transition) clear(i int) bool {
 	d := t.c.Deliveries[i]
 	if d.Kind == DocumentKind && t.formsBefore(d.Submission) {
@@ -647,7 +647,7 @@ func (t *transition) clear(i int) bool {
 		if j == i || other.Settled() || other.Kind != d.Kind {
 			continue
 		}
-		if other.System == d.System && t.precedes(j, i) {
+		if t.precedes(j, i) && (other.System == d.System || t.numbers(other, d)) {
 			return false
 		}
 		if d.After != "" && other.Leg == d.After && other.Submission == d.Submission {
@@ -669,6 +669,12 @@ func (t *transition) formsBefore(id ID) bool {
 		}
 	}
 	return false
+}
+
+// numbers reports whether a delivery gives the case the number that one of a later
+// form may speak of: it goes to the system that the citizen hears.
+func (t *transition) numbers(other, d Progress) bool {
+	return other.System == t.c.Voice && other.Submission != d.Submission && d.Kind == DocumentKind
 }
 
 // precedes reports whether delivery j goes before delivery i: by when their forms

@@ -236,6 +236,20 @@ func TestOrderIsThatOfArrival(t *testing.T) {
 	}
 }
 
+// A completion for another system may speak of the case's number, so it waits for it.
+func TestACompletionWaitsForTheNumber(t *testing.T) {
+	c, _ := play(t, sending(t, Lookup),
+		Arrived{When{t0}, "S2", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, alive, false},
+		Planned{When{t0}, "S2", alive, "rev1", "k.diarium", nil, []Plan{{Leg: "till-bygg", System: "k.arkiv", Level: Idempotent}}})
+	if got := c.Find("S2-till-bygg").State; got != Blocked {
+		t.Fatalf("it is %s while the case has no number, want BLOCKED", got)
+	}
+	c, _ = play(t, c, came(Yes))
+	if got := c.Find("S2-till-bygg").State; got != Ready {
+		t.Errorf("it is %s when the case has its number, want READY", got)
+	}
+}
+
 func TestADocumentThatDiffersIsNotSentAgain(t *testing.T) {
 	c, _ := play(t, sending(t, Idempotent), came(DontKnow),
 		Claimed{When{t0.Add(time.Hour)}, "S1-diarium", alive},
