@@ -14,7 +14,7 @@ const enrichers = 32
 
 // longestWait is how long a submission waits at the most before a register that did
 // not answer is asked again: a citizen's case is not to sleep through its recovery.
-const longestWait = 10 * time.Minute
+const longestWait = 30 * time.Second
 
 // work is one row in this process's hands.
 type work struct {
