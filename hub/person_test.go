@@ -160,6 +160,17 @@ func TestProtectionFailsClosed(t *testing.T) {
 	}
 }
 
+func TestEveryStepHasItsPlaceAndItsName(t *testing.T) {
+	if len(Steps) != len(ranks) || len(Steps) != len(swedish) {
+		t.Errorf("%d steps, %d ranks, %d names", len(Steps), len(ranks), len(swedish))
+	}
+	for i, s := range Steps {
+		if s.Rank() == 0 || s.Swedish() == "" || i > 0 && s.Rank() < Steps[i-1].Rank() {
+			t.Errorf("%s has rank %d and is called %q", s, s.Rank(), s.Swedish())
+		}
+	}
+}
+
 func TestTheDayOfReceipt(t *testing.T) {
 	received := time.Date(2026, 1, 17, 8, 0, 0, 0, time.UTC)
 	for _, tc := range []struct {

@@ -16,6 +16,11 @@ const (
 	Avvisat            Step = "avvisat"   // ends a case: not processed
 )
 
+// Steps is the closed list, in order.
+var Steps = []Step{
+	Inkommet, Registrerat, UnderHandlaggning, KompletteringBehov, Beslutat, Avslutat, Atertaget, Avvisat,
+}
+
 var ranks = map[Step]int{
 	Inkommet: 10, Registrerat: 20, UnderHandlaggning: 30, KompletteringBehov: 35,
 	Beslutat: 40, Avslutat: 50, Atertaget: 90, Avvisat: 90,
@@ -23,6 +28,15 @@ var ranks = map[Step]int{
 
 // Rank orders the Steps; 0 for what is no Step.
 func (s Step) Rank() int { return ranks[s] }
+
+var swedish = map[Step]string{
+	Inkommet: "Inkommet", Registrerat: "Registrerat", UnderHandlaggning: "Under handläggning",
+	KompletteringBehov: "Komplettering behövs", Beslutat: "Beslutat", Avslutat: "Avslutat",
+	Atertaget: "Återtaget", Avvisat: "Avvisat",
+}
+
+// Swedish is what people read for a Step; "" for what is no Step.
+func (s Step) Swedish() string { return swedish[s] }
 
 // Ball tells who is to act next.
 type Ball string

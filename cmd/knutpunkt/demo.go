@@ -88,6 +88,7 @@ func (o demoOptions) play(ctx context.Context) error {
 		return err
 	}
 	defer in.close()
+	tell.bundle = in.hub.Bundle()
 	return o.perform(ctx, in, sims, tell)
 }
 

@@ -21,6 +21,8 @@ type narrator struct {
 	silent bool // the story is only counted
 	colour bool
 
+	bundle *hub.Bundle // by which forms go
+
 	mu   sync.Mutex
 	seen map[hub.CaseID]string // what a case is about
 }
@@ -65,14 +67,17 @@ func (t *narrated) Report(ctx context.Context, s hub.SystemID, rs []hub.Report, 
 	all, err := t.Store.Report(ctx, s, rs, next, now)
 	for _, fx := range all {
 		for _, status := range fx.Statuses {
-			t.n.say(green, status.Case, fmt.Sprintf("the citizen sees %s: %s says so", stepName(status.Step), s))
+			t.n.say(green, status.Case, fmt.Sprintf("the citizen sees %s: %s says so", status.Step.Swedish(), s))
 		}
 	}
 	return all, err
 }
 
 func (n *narrator) arrived(r hub.Received) {
-	what := map[string]string{"702": "Bygglov för altan", "701": "Ansökan om förskoleplats", "kulturskola": "Anmälan till kulturskolan"}[r.Case.Service]
+	what := r.Case.Service
+	if route := n.bundle.Route(r.Case.Municipality, r.Case.Source, r.Case.Service); route != nil {
+		what = route.Title
+	}
 	n.mu.Lock()
 	n.seen[r.Case.ID] = what
 	n.mu.Unlock()
@@ -105,7 +110,7 @@ func (n *narrator) happened(c hub.Case, e hub.Event, err error) {
 func (n *narrator) answered(c hub.Case, d *hub.Progress, e hub.Answered) {
 	switch {
 	case d.Kind == hub.TellingKind && e.Answer == hub.Yes:
-		n.say(plain, c.ID, fmt.Sprintf("the platform was told: %s", stepName(d.Step)))
+		n.say(plain, c.ID, fmt.Sprintf("the platform was told: %s", d.Step.Swedish()))
 	case e.Answer == hub.Yes:
 		n.say(green, c.ID, fmt.Sprintf("%s gave a receipt: %s", d.System, e.Receipt.Number))
 	case e.Answer == hub.No:
@@ -117,15 +122,6 @@ func (n *narrator) answered(c hub.Case, d *hub.Progress, e hub.Answered) {
 	default:
 		n.say(yellow, c.ID, fmt.Sprintf("the answer from %s was lost: %s", d.System, standing(*d)))
 	}
-}
-
-// stepName is what the citizen reads.
-func stepName(s hub.Step) string {
-	return map[hub.Step]string{
-		hub.Inkommet: "Inkommet", hub.Registrerat: "Registrerat", hub.UnderHandlaggning: "Under handläggning",
-		hub.KompletteringBehov: "Komplettering behövs", hub.Beslutat: "Beslutat", hub.Avslutat: "Avslutat",
-		hub.Atertaget: "Återtaget", hub.Avvisat: "Avvisat",
-	}[s]
 }
 
 // Colours of the terminal.

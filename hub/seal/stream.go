@@ -9,7 +9,7 @@ import (
 )
 
 // segmentSize is how much of a stream is sealed and opened at a time, and so what a stream costs in
-// memory, twice. Larger segments are no faster, and most attachments are small.
+// memory, twice. Most attachments are small, so larger segments were not tried.
 const segmentSize = 64 << 10 // bytes
 
 // SealWriter returns a writer that seals into w what is written to it, for a place whose

@@ -58,7 +58,7 @@ func (s *Server) caseView(ctx context.Context, id string) (caseView, error) {
 	}
 	v := caseView{ID: c.ID, Ref: c.Ref, Steps: stepsOf(c, lines)}
 	v.Title, v.Municipality = s.names(c)
-	v.News = stepNames[c.Step]
+	v.News = c.Step.Swedish()
 	if v.Ref != "" {
 		v.News += ", diarienummer " + v.Ref
 	}
@@ -91,7 +91,7 @@ func (s *Server) caseView(ctx context.Context, id string) (caseView, error) {
 func (s *Server) deliveryView(ctx context.Context, d hub.Progress) (deliveryView, error) {
 	to := string(d.System)
 	if d.Kind == hub.TellingKind {
-		to += " (besked om " + stepNames[d.Step] + ")"
+		to += " (besked om " + d.Step.Swedish() + ")"
 	} else if d.Operation != "" {
 		to += " (" + d.Operation + ")"
 	}
@@ -151,7 +151,7 @@ func stepsOf(c hub.Case, lines []hub.Status) []stepView {
 	}
 	var steps []stepView
 	for _, step := range main {
-		v := stepView{Name: stepNames[step], Class: "coming", Text: "inte än"}
+		v := stepView{Name: step.Swedish(), Class: "coming", Text: "inte än"}
 		when, reached := at[step]
 		switch {
 		case step == now:

@@ -72,7 +72,7 @@ type caseLine struct {
 
 func (s *Server) lineOf(c hub.Case) caseLine {
 	title, municipality := s.names(c)
-	return caseLine{c.ID, title, municipality, stepNames[c.Step], c.Ref}
+	return caseLine{c.ID, title, municipality, c.Step.Swedish(), c.Ref}
 }
 
 // names gives what people call a case's e-service and municipality.

@@ -4,12 +4,6 @@ import "github.com/knutpunkt/knutpunkt/hub"
 
 // What the console calls things, for people who have never seen the code.
 
-var stepNames = map[hub.Step]string{
-	hub.Inkommet: "Inkommet", hub.Registrerat: "Registrerat", hub.UnderHandlaggning: "Under handläggning",
-	hub.KompletteringBehov: "Väntar på komplettering", hub.Beslutat: "Beslutat", hub.Avslutat: "Avslutat",
-	hub.Atertaget: "Återtaget", hub.Avvisat: "Avvisat",
-}
-
 var stateWords = map[hub.State]string{
 	hub.Accepted: "Mottaget", hub.Enriching: "Uppgifter hämtas", hub.EnrichWait: "Väntar på ett register eller en fil",
 	hub.Routed: "På väg", hub.Attention: "En leverans vilar hos en människa", hub.Completed: "Levererat överallt",
