@@ -16,13 +16,14 @@ import (
 // drawn can happen, and nothing happens that is not drawn.
 func TestStatesAreAsDrawn(t *testing.T) {
 	drawn := pictures(t, "states.md")
-	if len(drawn) != 3 {
-		t.Fatalf("states.md has %d pictures, want those of a submission, a delivery and the citizen's step", len(drawn))
+	if len(drawn) != 4 {
+		t.Fatalf("states.md has %d pictures, want those of a submission, a delivery, a restored delivery and the citizen's step", len(drawn))
 	}
 	happened := search()
 	compare(t, "submission", drawn[0], happened.submission)
 	compare(t, "delivery", drawn[1], happened.delivery)
-	compare(t, "step", withSkips(drawn[2]), happened.step)
+	compare(t, "restored delivery", drawn[2], happened.restored)
+	compare(t, "step", withSkips(drawn[3]), happened.step)
 }
 
 // An edge is a transition; from is start for what was not there before.
@@ -116,18 +117,19 @@ func withSkips(drawn map[edge]bool) map[edge]bool {
 }
 
 // transitions are what hub.Next was seen to do.
-type transitions struct{ submission, delivery, step map[edge]bool }
+type transitions struct{ submission, delivery, restored, step map[edge]bool }
 
 // search lets every event happen in every state that events lead to, breadth first,
 // and notes what moved. Cases are told apart by all that decides what they do next,
 // and not by when: so the search comes to an end.
 func search() transitions {
-	seen := transitions{map[edge]bool{}, map[edge]bool{}, map[edge]bool{}}
+	seen := transitions{map[edge]bool{}, map[edge]bool{}, map[edge]bool{}, map[edge]bool{}}
 	for _, level := range []hub.Level{hub.Blind, hub.Lookup, hub.Idempotent} {
 		seen.search(world{level: level, legs: 1, attempts: hub.MaxAttempts})
+		seen.search(world{level: level, legs: 1, attempts: 1, people: true})
 		seen.search(world{level: level, legs: 2, attempts: 1})
 	}
-	seen.search(world{level: hub.Lookup, legs: 0, attempts: 1})
+	seen.search(world{level: hub.Lookup, legs: 0, attempts: 1, people: true})
 	return seen
 }
 
@@ -136,6 +138,7 @@ type world struct {
 	level    hub.Level
 	legs     int
 	attempts int // beyond which nothing new is looked for
+	people   bool
 }
 
 // A moment is a case at a time. What was ever sent is remembered, since only that can
@@ -160,6 +163,7 @@ func (seen transitions) search(w world) {
 					continue
 				}
 				seen.note(now.c, after)
+				seen.restore(now.c, at)
 				next := moment{after, at, now.sent}
 				if s, ok := e.(hub.Started); ok {
 					next.sent += string(s.Key) + " "
@@ -186,6 +190,16 @@ func (seen transitions) note(before, after hub.Case) {
 	moved(seen.step, cmp.Or(string(before.Step), start), string(after.Step))
 }
 
+// restore notes what a restore makes of a case's deliveries. It may come at any moment.
+func (seen transitions) restore(before hub.Case, at time.Time) {
+	after, _, _ := hub.Next(before, hub.Restored{When: hub.When{At: at}})
+	for _, p := range after.Deliveries {
+		if p.Kind == hub.DocumentKind {
+			moved(seen.restored, stateOf(before, p.Key), string(p.State))
+		}
+	}
+}
+
 func moved(edges map[edge]bool, from, to string) {
 	if from != to {
 		edges[edge{from, to}] = true
@@ -206,15 +220,23 @@ func (w world) identity(m moment) string {
 		if p.Kind == hub.TellingKind {
 			continue
 		}
+		sent := strings.Contains(m.sent, string(p.Key))
 		if p.Settled() || p.Ended() {
-			id += "|" + string(p.State)
+			id += fmt.Sprint("|", p.State, sent)
 			continue
 		}
-		id += fmt.Sprint("|", p.State, p.Reason, p.Lease.Boot, p.Waiting, p.Crashes, p.Misses,
+		id += fmt.Sprint("|", p.State, p.Reason, p.Lease.Boot, p.Waiting, p.OnWire, p.Alone, p.Doubt, proposed(p), p.Crashes, p.Misses,
 			p.Due.Sub(m.at) > time.Hour, m.at.Sub(p.Asking) > hub.AskFor,
-			min(p.Attempts, w.attempts), strings.Contains(m.sent, string(p.Key)))
+			min(p.Attempts-p.Spent, w.attempts), p.Replaces != "", sent)
 	}
 	return id
+}
+
+func proposed(p hub.Progress) hub.Verb {
+	if p.Proposal == nil {
+		return ""
+	}
+	return p.Proposal.Verb
 }
 
 // events are everything that can happen at a moment, by whoever has a row in hand or by
@@ -230,19 +252,42 @@ func (w world) events(m moment, at time.Time) []hub.Event {
 	}
 	form := m.c.Submissions[0]
 	all := []hub.Event{
-		hub.Withdraw{When: when, Key: form.Key},
 		hub.Claimed{When: when, Key: form.Key, Lease: nextLease(form)},
 		hub.Looking{When: when, Key: form.Key, Lease: form.Lease},
 		hub.Postponed{When: when, Key: form.Key, Lease: form.Lease, Until: at.Add(time.Minute)},
 		hub.Stopped{When: when, Key: form.Key, Lease: form.Lease, Reason: hub.ReasonRule},
 		hub.Lapsed{When: when, Key: form.Key, Lease: form.Lease},
+		hub.Suspected{When: when, Key: form.Key, Lease: form.Lease},
 		w.planned(when, form),
 	}
+	all = append(all, w.decisions(form, when)...)
 	for _, d := range m.c.Deliveries {
 		all = append(all, eventsInHand(d, when)...)
+		all = append(all, w.decisions(d, when)...)
 		if strings.Contains(m.sent, string(d.Key)) {
 			all = append(all, evidence(d, when)...)
 		}
+	}
+	return all
+}
+
+// decisions are what people can decide about a row, and a second person approve.
+func (w world) decisions(p hub.Progress, when hub.When) []hub.Event {
+	withdraw := hub.Decided{When: when, Key: p.Key, Decision: hub.Decision{Verb: hub.Withdraw, By: "oep"}}
+	if !w.people || p.Kind == hub.TellingKind {
+		return []hub.Event{withdraw}
+	}
+	var all []hub.Event
+	for _, verb := range hub.Verbs {
+		all = append(all, hub.Decided{When: when, Key: p.Key, Decision: hub.Decision{Verb: verb, By: "a", Number: "n"}})
+	}
+	if p.Proposal != nil {
+		all = append(all, hub.Approved{When: when, Key: p.Key, Proposed: p.Proposal.At, By: "b"})
+	}
+	if p.Kind == hub.DocumentKind && p.Replaces == "" {
+		anew := hub.Plan{Leg: p.Leg, System: p.System, Operation: p.Operation, Level: p.Level, After: p.After, Step: p.Step}
+		all = append(all, hub.Decided{When: when, Key: p.Key,
+			Decision: hub.Decision{Verb: hub.Release, By: "a", Anew: &anew, Revision: "r2"}})
 	}
 	return all
 }
@@ -267,13 +312,16 @@ func eventsInHand(d hub.Progress, when hub.When) []hub.Event {
 	all := []hub.Event{
 		hub.Claimed{When: when, Key: d.Key, Lease: nextLease(d)},
 		hub.Lapsed{When: when, Key: d.Key, Lease: d.Lease},
+		hub.Suspected{When: when, Key: d.Key, Lease: d.Lease},
 	}
 	switch {
 	case d.State == hub.Sending && !d.Waiting:
 		all = append(all,
 			hub.Stopped{When: when, Key: d.Key, Lease: d.Lease, Reason: hub.ReasonMapping},
-			hub.Started{When: when, Key: d.Key, Lease: d.Lease, SHA256: [32]byte{1}})
+			hub.Started{When: when, Key: d.Key, Lease: d.Lease, SHA256: [32]byte{1}},
+			hub.Started{When: when, Key: d.Key, Lease: d.Lease, SHA256: [32]byte{1}, Announced: true})
 	case d.State == hub.Sending:
+		all = append(all, hub.OnWire{When: when, Key: d.Key, Lease: d.Lease})
 		for _, a := range []hub.Answer{hub.No, hub.NotNow, hub.DontKnow} {
 			all = append(all, hub.Answered{When: when, Key: d.Key, Lease: d.Lease, Answer: a})
 		}

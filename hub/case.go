@@ -107,10 +107,13 @@ type Progress struct {
 	Due        time.Time // when the hub is to take it up again
 	Lease      Lease     // who has it in hand
 	Attempts   int       // of a delivery: that reached, or may have reached, the other side; of a submission: to enrich it
-	Crashes    int       // how often the process died while it was decoded or rendered
+	Crashes    int       // how often the process may have died of it
+	Alone      bool      // in hand, and decoded or rendered as the only suspect: a death now is its own
 	Waiting    bool      // in hand, and waiting for others: a register, a file, or, with an attempt open, the system
 	Revision   string    // the configuration it is bound to
 	Submission ID        // of a delivery: whose it is; of a submission: itself
+	Doubt      bool      // it may have been taken, and nobody has been able to tell; of a submission: its deliveries may have been
+	Proposal   *Proposal // what waits for a second person's approval
 
 	// Of a delivery only.
 	Leg       string
@@ -124,6 +127,9 @@ type Progress struct {
 	Receipt   *Receipt  // when it has one
 	Misses    int       // how often Find did not find it since the last attempt
 	Asking    time.Time // since when it has been asked about; zero when it is not
+	OnWire    bool      // with an attempt open: its first byte may have left
+	Spent     int       // of the Attempts, those before a person last released it
+	Replaces  Key       // the delivery in whose place it was made, when a person had it made anew
 }
 
 // A Lease says which process has a row in hand, and for how long. The token

@@ -28,6 +28,7 @@ type Delivery struct {
 	Document     Document
 	Files        []File             // every attachment in order, then the form itself as its print or as it came
 	Receipts     map[string]Receipt // what the case already has, by leg
+	damage       *damage            // of Files
 }
 
 // A File is an attachment that can be streamed to a system. Open gives its
@@ -188,6 +189,7 @@ type Capability struct {
 	Level     Level
 	Lag       time.Duration // how long a made case may be invisible to Find
 	Protected bool          // can carry a mark of protected identity
+	Announces bool          // says when the first byte is about to leave: see Announce
 }
 
 // Of gives the capability of an operation; an unknown one is blind.

@@ -126,18 +126,25 @@ func (d *dispatcher) prepared(ctx context.Context, c Case, p Progress) (delivery
 			err = stop(ReasonCrashLoop, "panic while it was rendered")
 		}
 	}()
-	return d.delivery(ctx, c, p)
+	err = d.cautiously(ctx, c.ID, p, func() (err error) {
+		delivery, err = d.delivery(ctx, c, p)
+		return err
+	})
+	return delivery, err
 }
 
 // deliver hands the delivery over. The attempt row is committed when the system is
 // about to be called, and not while there is a queue before it.
 func (d *dispatcher) deliver(ctx context.Context, c Case, p Progress, delivery Delivery) Event {
+	if d.announces(p) {
+		ctx = d.announced(ctx, c, p)
+	}
 	return d.try(ctx, c, p, delivery.Document.SHA256(), func() (Receipt, error) {
 		r, err := d.system.Destination.Deliver(ctx, delivery)
 		if err == nil && r.Number == "" {
 			err = Strange(errNoReceipt)
 		}
-		return r, err
+		return r, delivery.damage.explain(err)
 	})
 }
 
@@ -170,7 +177,10 @@ func (d *dispatcher) try(ctx context.Context, c Case, p Progress, sum [32]byte, 
 // begin commits the attempt row: from here on, silence is a don't know. It is not
 // begun when somebody else has moved the row on, or its document is another one.
 func (d *dispatcher) begin(ctx context.Context, c Case, p Progress, sum [32]byte) (begun bool, err error) {
-	after, fx, err := d.Store.Apply(ctx, c.ID, Started{When{d.Clock()}, p.Key, p.Lease, sum})
+	started := Started{
+		When: When{d.Clock()}, Key: p.Key, Lease: p.Lease, SHA256: sum, Announced: d.announces(p),
+	}
+	after, fx, err := d.Store.Apply(ctx, c.ID, started)
 	switch {
 	case errors.Is(err, ErrLost):
 		return false, nil
@@ -201,6 +211,9 @@ func (d *dispatcher) ask(ctx context.Context, p Progress, delivery Delivery) Eve
 		e.Finding, e.Note = CannotTell, "the system cannot tell"
 	default:
 		e.Finding, e.Note = Broken, "the system does not answer the question"
+		if !asked || d.gate.open().Cause != "" {
+			e.Finding, e.Note = OutOfOrder, "the system is out of order"
+		}
 	}
 	e.At = d.Clock()
 	d.Log.Info("asked", "delivery", p.Key, "system", d.system.ID, "finding", e.Finding)
@@ -250,10 +263,17 @@ func (d *dispatcher) answered(p Progress, r Receipt, err error) Answered {
 	if errors.Is(err, errClosed) || errors.Is(err, errFull) || errors.Is(err, errUnready) {
 		e.Cause = Busy // no fault of the document
 	}
+	if a == DontKnow || a == NotNow && cause == "" {
+		e.Cause = d.gate.open().Cause // nor is what a system does while it is out of order
+	}
 	if a == Yes {
 		e.Receipt = r
 	} else if err != nil {
 		e.Note = noteOf(err)
+	}
+	var stop *stopped
+	if errors.As(err, &stop) && (a != DontKnow || p.Level != Blind) {
+		e.Reason, e.Note = stop.reason, stop.note
 	}
 	return e
 }

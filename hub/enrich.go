@@ -95,14 +95,18 @@ func (j *journey) decide(ctx context.Context) (e Event) {
 			e = Stopped{When{j.Clock()}, j.w.key, j.w.lease, ReasonCrashLoop, "panic while it was decoded or rendered"}
 		}
 	}()
-	err := j.begin(ctx)
+	p := *j.w.c.Find(j.w.key)
+	err := j.cautiously(ctx, j.w.c.ID, p, func() error { return j.begin(ctx) })
 	if err == nil {
 		err = j.enrich(ctx)
+	}
+	if err == nil {
+		err = j.cautiously(ctx, j.w.c.ID, p, func() error { e = j.planned(); return nil })
 	}
 	if err != nil {
 		return j.outcome(j.w, err)
 	}
-	return j.planned()
+	return e
 }
 
 // outcome reads what an error of the enrichment means to the submission.
@@ -192,11 +196,11 @@ func (j *journey) read() error {
 	return nil
 }
 
-// enrich fetches what the form refers to and asks the registers, in the route's
-// order, and lets the route's rules judge.
+// enrich fetches what the form refers to, looks at whether its files are what they say,
+// and asks the registers, in the route's order, and lets the route's rules judge.
 func (j *journey) enrich(ctx context.Context) error {
 	if !j.route.waits(j.known.Submission) {
-		return nil
+		return j.inspect(ctx)
 	}
 	if !j.w.c.Find(j.w.key).Waiting {
 		if err := j.look(ctx, false); err != nil {
@@ -204,6 +208,9 @@ func (j *journey) enrich(ctx context.Context) error {
 		}
 	}
 	if err := j.fetchAll(ctx); err != nil {
+		return err
+	}
+	if err := j.inspect(ctx); err != nil {
 		return err
 	}
 	for _, e := range j.route.Enrich {
@@ -256,8 +263,10 @@ func (j *journey) fetchAll(ctx context.Context) error {
 			return err
 		case errors.Is(err, ErrGone):
 			return stop(ReasonAttachment, "file %d is no longer at the platform", i+1)
+		case errors.Is(err, ErrTooLarge):
+			return stop(ReasonAttachment, "file %d is larger than a file may be", i+1)
 		case err != nil:
-			return &waiting{"a file could not be fetched from the platform", err}
+			return &waiting{string(j.known.Submission.Source.System) + " cannot give a file", err}
 		case a.Size != 0 && blob.Size != a.Size:
 			return stop(ReasonAttachment, "file %d is not of the announced size", i+1)
 		}
@@ -307,16 +316,28 @@ func (j *journey) ask(ctx context.Context, e Enrichment) (RegisterAnswer, error)
 	}
 	for _, p := range parties {
 		person, err := j.lookUp(ctx, e, p)
-		if err != nil && e.Optional && !errors.Is(err, ErrMismatch) {
+		switch {
+		case err != nil && e.Optional && missable(err):
 			answer.Missed = true
 			return answer, nil
-		}
-		if err != nil {
+		case err != nil:
 			return answer, err
+		case person.AsOf.Before(answer.AsOf):
+			answer.AsOf = person.AsOf
 		}
 		answer.Persons = append(answer.Persons, person)
 	}
 	return answer, nil
+}
+
+// missable reports whether a case may go on without the answer. It may not when the
+// answer was about somebody else, and that we have much to ask is no fault of the register.
+func missable(err error) bool {
+	var stop *stopped
+	if errors.As(err, &stop) {
+		return stop.reason != ReasonMismatch
+	}
+	return !errors.Is(err, errFull)
 }
 
 // isAbout reports whether an answer is about these persons: the route may have been
@@ -356,12 +377,12 @@ func (j *journey) lookUp(ctx context.Context, e Enrichment, p Party) (Person, er
 	if d == nil || d.system.Register == nil {
 		return Person{}, stop(ReasonNoConnector, "%s is no register that is connected", e.Register)
 	}
-	var person Person
-	err := d.gate.call(ctx, func() (err error) {
-		person, err = d.system.Register.Lookup(ctx, p.ID)
-		return err
+	person, err := j.lookups.ask(ctx, question{e.Register, j.route.Municipality, p.ID}, func() (Person, error) {
+		return d.lookUp(ctx, p.ID)
 	})
 	switch {
+	case err == errFull:
+		return person, &waiting{string(e.Register) + " has others to answer", d.gate.full()}
 	case errors.Is(err, ErrNotFound):
 		return person, stop(ReasonNoPerson, "%s does not know the person", e.Register)
 	case errors.Is(err, ErrMismatch):
@@ -372,6 +393,19 @@ func (j *journey) lookUp(ctx context.Context, e Enrichment, p Party) (Person, er
 		return person, &waiting{string(e.Register) + " cannot answer", err}
 	}
 	return person, nil
+}
+
+// lookUp asks the register through its gate.
+func (d *dispatcher) lookUp(ctx context.Context, id PersonID) (person Person, err error) {
+	asked := d.Clock()
+	err = d.gate.call(ctx, func() (err error) {
+		person, err = d.system.Register.Lookup(ctx, id)
+		return err
+	})
+	if person.AsOf.IsZero() {
+		person.AsOf = asked
+	}
+	return person, err
 }
 
 // refused reports whether asking again would be answered no again.

@@ -14,25 +14,33 @@ type gate struct {
 	clock  func() time.Time
 	closed func(time.Time) bool // a planned window; nil for none
 	calls  chan struct{}        // room for calls under way
+	blind  bool                 // what it may have taken can be neither asked about nor sent again
 
-	mu      sync.Mutex
-	pause   time.Duration // between calls, from the pace
-	next    time.Time     // when the next call may begin
-	cause   Cause         // why the circuit is open; "" when it is closed
-	since   time.Time     // when it opened
-	until   time.Time     // when a probe may go
-	ramp    int           // how many may go at once after an outage; 0 = all
-	strange int           // answers in a row that were no answers
-	unclear int           // answers in a row that did not come
+	mu       sync.Mutex
+	pause    time.Duration // between calls, from the pace
+	next     time.Time     // when the next call may begin
+	circuit  Circuit       // its Cause is "" while it is closed; its Since is kept until all is as before
+	until    time.Time     // when a probe may go
+	probe    time.Duration // how long the latest probe was waited for
+	ramp     int           // how many may go at once after an outage; 0 = all
+	answered int           // answers since that was last raised
+	strange  int           // answers in a row that were no answers
+	unclear  int           // answers in a row that did not come
+	turn     time.Time     // when the last of those who were sent away is to come back
 }
 
 // Limits of a gate.
 const (
-	probeAfter     = 10 * time.Second // how long an open circuit waits before one call may try again
-	strangeAllowed = 3                // answers that are no answers, before the circuit opens
-	unclearAllowed = 5                // answers that do not come, before the circuit opens
-	queueFor       = time.Second      // how long a call waits for room, so that one slow system holds nobody up
-	comeBackIn     = 5 * time.Second  // when there was no room
+	probeAfter     = 10 * time.Second      // how long an open circuit waits before one call may try again
+	probeSeldom    = 30 * time.Second      // at the most, however long it has been open
+	probeDearly    = time.Hour             // where an answer that does not come costs a person's time
+	strangeAllowed = 3                     // answers that are no answers, before the circuit opens
+	unclearAllowed = 5                     // answers that do not come, before the circuit opens
+	queueFor       = time.Second           // how long a call waits for room, so that one slow system holds nobody up
+	comeBackIn     = 5 * time.Second       // when there was no room
+	betweenFull    = 10 * time.Millisecond // between those who come back then
+	betweenClosed  = time.Second           // between those who come back to see whether it is over
+	lastTurn       = 10 * time.Minute      // and nobody is sent away for longer than that
 )
 
 func newGate(s Opened, clock func() time.Time) *gate {
@@ -40,7 +48,10 @@ func newGate(s Opened, clock func() time.Time) *gate {
 	if n == 0 {
 		n = 8
 	}
-	g := &gate{clock: clock, closed: s.Closed, calls: make(chan struct{}, n)}
+	g := &gate{
+		clock: clock, closed: s.Closed, calls: make(chan struct{}, n), blind: s.Can.blind(),
+		circuit: Circuit{System: s.ID},
+	}
 	if s.Pace > 0 {
 		g.pause = time.Duration(float64(time.Second) / s.Pace)
 	}
@@ -82,17 +93,27 @@ func (g *gate) visit(ctx context.Context, f func() error) (called bool, err erro
 	return true, f()
 }
 
+// blind reports whether there are operations and every one of them is blind.
+func (c Capabilities) blind() bool {
+	for _, can := range c {
+		if can.Level != Blind {
+			return false
+		}
+	}
+	return len(c) > 0
+}
+
 // enter takes a place among the calls under way.
 func (g *gate) enter(ctx context.Context) error {
 	if wait := g.closedFor(); wait > 0 {
-		return Later(errClosed, wait)
+		return Later(errClosed, g.comeBack(wait, betweenClosed))
 	}
 	queue := time.NewTimer(queueFor)
 	defer queue.Stop()
 	select {
 	case g.calls <- struct{}{}:
 	case <-queue.C:
-		return Later(errFull, comeBackIn)
+		return g.full()
 	case <-ctx.Done():
 		return Later(ctx.Err(), 0)
 	}
@@ -102,9 +123,26 @@ func (g *gate) enter(ctx context.Context) error {
 	}
 	if err != nil {
 		<-g.calls
-		return Later(err, max(g.closedFor(), time.Second))
+		return Later(err, g.comeBack(max(g.closedFor(), time.Second), betweenClosed))
 	}
 	return nil
+}
+
+// full sends somebody away for whom there is no room.
+func (g *gate) full() error { return Later(errFull, g.comeBack(comeBackIn, betweenFull)) }
+
+// comeBack gives who is sent away for at least so long a turn of its own: thousands who
+// wait for one system do not all come back at once, each time in vain.
+func (g *gate) comeBack(wait, between time.Duration) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.clock()
+	if d := g.turn.Sub(now); d < wait || d > wait+lastTurn {
+		g.turn = now.Add(wait)
+	}
+	wait = g.turn.Sub(now)
+	g.turn = g.turn.Add(between)
+	return wait
 }
 
 // mayGo reports whether who has a place may call.
@@ -132,23 +170,29 @@ func (g *gate) free(busy int) int {
 }
 
 // closedFor is how long nothing may be sent: while the circuit is open, and, minute
-// by minute, while a planned window lasts.
+// by minute, while a planned window lasts. A clock that was set back keeps nothing closed.
 func (g *gate) closedFor() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.clock()
 	wait := g.until.Sub(now)
+	if wait > ClampWait(wait) {
+		g.until, wait = now, 0
+	}
 	if g.closed != nil && g.closed(now) {
 		wait = max(wait, time.Minute)
 	}
 	return wait
 }
 
-// open tells why the circuit is open and since when; cause is "" when it is not.
-func (g *gate) open() (cause Cause, since time.Time) {
+// open tells why the circuit is open and since when; the Cause is "" when it is not.
+func (g *gate) open() Circuit {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.cause, g.since
+	if g.circuit.Cause == "" {
+		return Circuit{System: g.circuit.System}
+	}
+	return g.circuit
 }
 
 // keepPace waits until the system's pace allows another call.
@@ -158,7 +202,7 @@ func (g *gate) keepPace(ctx context.Context) error {
 	}
 	g.mu.Lock()
 	now := g.clock()
-	if g.next.Before(now) {
+	if queue := time.Duration(cap(g.calls)) * g.pause; g.next.Before(now) || g.next.After(now.Add(queue)) {
 		g.next = now
 	}
 	wait := g.next.Sub(now)
@@ -178,49 +222,79 @@ func (g *gate) keepPace(ctx context.Context) error {
 // answer like any other.
 func (g *gate) learnFrom(err error) {
 	switch a, wait, cause := AnswerOf(Receipt{Number: "asked"}, err); {
-	case errors.Is(err, errNotCalled):
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrGone), errors.Is(err, ErrMismatch):
-		g.learn(Yes, 0, "")
+	case errors.Is(err, errNotCalled), errors.As(err, new(*stopped)): // what failed is ourselves
+	case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, ErrGone), errors.Is(err, ErrMismatch):
+		g.learn(Yes, 0, "", "")
 	default:
-		g.learn(a, wait, cause)
+		g.learn(a, wait, cause, noteOf(err))
 	}
 }
 
 // learn opens the circuit on what is no fault of a document, and closes it, step by
-// step, on answers. One lost answer is no outage, and a few in a row are.
-func (g *gate) learn(a Answer, wait time.Duration, cause Cause) {
+// step, on answers. One lost answer is no outage, and a few in a row are; where the
+// system is only just coming back, one is enough.
+func (g *gate) learn(a Answer, wait time.Duration, cause Cause, note string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
 	case cause == ContractBroken:
-		if g.strange++; g.strange < strangeAllowed {
+		if g.strange++; g.strange < strangeAllowed && g.ramp == 0 {
 			return
 		}
-	case a == DontKnow && cause == "":
-		if g.unclear++; g.unclear < unclearAllowed {
+	case cause == "" && (a == DontKnow || a == NotNow):
+		if g.unclear++; g.unclear < unclearAllowed && g.ramp == 0 {
 			return
 		}
-		cause = Down
+		cause, wait = Down, 0
 	}
-	if cause != "" {
-		g.shut(cause, wait)
+	if cause == "" {
+		g.rise()
 		return
 	}
-	g.strange, g.unclear, g.cause, g.until = 0, 0, "", time.Time{}
-	if g.ramp > 0 {
-		if g.ramp *= 2; g.ramp >= cap(g.calls) {
-			g.ramp = 0
-		}
-	}
+	g.circuit.Cause, g.circuit.Note = cause, note
+	g.shut(a, wait)
 }
 
-func (g *gate) shut(cause Cause, wait time.Duration) {
+// shut keeps the way closed until the next probe. Who was on the way already when the
+// circuit opened is no probe. An outage goes on until all is as before it: a relapse on
+// the way there is the same outage.
+func (g *gate) shut(a Answer, wait time.Duration) {
 	now := g.clock()
-	if g.cause == "" {
-		g.since = now
+	if g.ramp == 0 {
+		g.circuit.Since = now
 	}
-	if wait == 0 {
-		wait = probeAfter
+	if wait == 0 && !now.Before(g.until) {
+		g.probe = min(max(2*g.probe, probeAfter), g.longest(a))
+		wait = g.probe
 	}
-	g.cause, g.until, g.ramp = cause, now.Add(wait), 1
+	if until := now.Add(wait); g.until.Before(until) {
+		g.until = until
+	}
+	g.ramp, g.answered = 1, 0
+}
+
+// longest is how long a probe is waited for at the most. Most cost a row in a log; one
+// that a blind system may have taken costs a person's time.
+func (g *gate) longest(a Answer) time.Duration {
+	if g.blind && a == DontKnow {
+		return probeDearly
+	}
+	return probeSeldom
+}
+
+// rise closes the circuit, and lets twice as many go at once when as many as may have
+// been answered.
+func (g *gate) rise() {
+	g.strange, g.unclear, g.probe, g.until = 0, 0, 0, time.Time{}
+	g.circuit.Cause, g.circuit.Note = "", ""
+	if g.ramp == 0 {
+		return
+	}
+	if g.answered++; g.answered < g.ramp {
+		return
+	}
+	g.answered = 0
+	if g.ramp *= 2; g.ramp >= cap(g.calls) {
+		g.ramp = 0
+	}
 }

@@ -63,7 +63,9 @@ type Hub struct {
 	arrivals    chan work
 	slots       chan struct{} // room among the arrivals
 	tokens      atomic.Int64
+	suspects    sync.RWMutex // held by the one that is decoded or rendered; shared by who is no suspect
 	recent      *recent
+	lookups     *lookups
 	feed        *feed
 	submissions chan struct{} // a submission may be due
 }
@@ -80,7 +82,7 @@ func New(o Options) *Hub {
 	h := &Hub{
 		Options: o, gates: map[SystemID]*gate{}, dispatchers: map[SystemID]*dispatcher{},
 		arrivals: make(chan work, arrivalsRoom), slots: make(chan struct{}, arrivalsRoom),
-		recent: newRecent(arrivalsRoom), feed: newFeed(), submissions: make(chan struct{}, 1),
+		recent: newRecent(arrivalsRoom), lookups: newLookups(), feed: newFeed(), submissions: make(chan struct{}, 1),
 	}
 	h.bundle.Store(o.Bundle)
 	for _, s := range o.Systems {
@@ -113,17 +115,57 @@ func (h *Hub) Receive(ctx context.Context, a Arrival) (Received, error) {
 	return r, nil
 }
 
-// Withdraw takes a submission back, as long as nothing has been sent on; otherwise
-// it gives ErrConflict.
-func (h *Hub) Withdraw(ctx context.Context, c CaseID, id ID) error {
-	_, fx, err := h.Store.Apply(ctx, c, Withdraw{When{h.Clock()}, Key(id)})
+// Decide carries out what a person, or a client, decides about a row; where that takes
+// two persons it is written down and waits for Approve. It gives ErrConflict, with a
+// text for who tried, when the row's state forbids it.
+func (h *Hub) Decide(ctx context.Context, c CaseID, k Key, d Decision) (Case, error) {
+	return h.act(ctx, c, k, Decided{When{h.Clock()}, k, d})
+}
+
+// Approve carries out what was proposed at a time, for a second person who has read
+// it. It gives ErrFourEyes when she is the first.
+func (h *Hub) Approve(ctx context.Context, c CaseID, k Key, proposed time.Time, by, reason string) (Case, error) {
+	return h.act(ctx, c, k, Approved{When{h.Clock()}, k, proposed, by, reason})
+}
+
+func (h *Hub) act(ctx context.Context, id CaseID, k Key, e Event) (Case, error) {
+	c, fx, err := h.Store.Apply(ctx, id, e)
 	if err != nil {
-		return err
+		return c, err
 	}
 	h.follow(fx)
-	h.recent.forget(id)
-	h.Log.Info("withdrawn", "submission", id)
-	return nil
+	if p := c.Find(k); p != nil {
+		h.recent.forget(p.Submission)
+		if p.Kind == FormKind {
+			poke(h.submissions)
+			h.Bus.Wake(ctx, Wake{})
+		}
+	}
+	for _, a := range fx.Acts {
+		if a.By != "" {
+			h.Log.Info("decided", "what", a.What, "key", a.Key, "by", a.By)
+		}
+	}
+	return c, nil
+}
+
+// Anew has a release go by the present configuration: the leg as it is now decides to
+// which system, by which mapping. It gives ErrConflict when there is no such leg.
+func (h *Hub) Anew(c Case, k Key, d *Decision) error {
+	p, b := c.Find(k), h.bundle.Load()
+	if p == nil || p.Kind != DocumentKind {
+		return conflict("only a delivery can be made anew")
+	}
+	if r := b.Route(c.Municipality, c.Source, c.Service); r != nil {
+		for _, leg := range r.Legs {
+			if leg.Name == p.Leg {
+				plan := h.plan(leg)
+				d.Anew, d.Revision = &plan, b.Revision
+				return nil
+			}
+		}
+	}
+	return conflict("the present route has no such leg")
 }
 
 // Run does the rest of the journey until ctx is done, and then finishes what is
@@ -150,8 +192,35 @@ func (h *Hub) Run(ctx context.Context) error {
 			all.Go(func() { h.track(ctx, d.system) })
 		}
 	}
+	all.Go(func() { h.adopt(ctx) })
 	all.Wait()
 	return nil
+}
+
+// adopt looks for deliveries to systems that are no longer connected, and has them
+// held: nobody else would ever take them up.
+func (h *Hub) adopt(ctx context.Context) {
+	var adopted sync.WaitGroup
+	defer adopted.Wait()
+	known := map[SystemID]bool{}
+	look := func() {
+		counts, err := h.Store.Counts(ctx, h.Clock())
+		if err != nil {
+			return // told by whoever counts for the metrics
+		}
+		for id, n := range counts.Waiting {
+			if n == 0 || known[id] || h.dispatchers[id] != nil {
+				continue
+			}
+			known[id] = true
+			h.Log.Warn("deliveries wait for a system that is not connected", "system", id)
+			gone := Opened{ID: id}
+			d := &dispatcher{Hub: h, system: gone, gate: newGate(gone, h.Clock), wake: make(chan struct{}, 1)}
+			adopted.Go(func() { d.run(ctx) })
+		}
+	}
+	look()
+	every(ctx, 10*h.Sweep, look)
 }
 
 // recover takes rows out of dead hands: of processes that are no more, and of
@@ -192,16 +261,16 @@ func (h *Hub) Watch(c CaseID) (<-chan struct{}, func()) { return h.feed.watch(c)
 // A Circuit tells of one system whether it is called at present.
 type Circuit struct {
 	System SystemID
-	Cause  Cause // why it is not; "" when it is
-	Since  time.Time
+	Cause  Cause     // why it is not; "" when it is
+	Since  time.Time // when the outage began
+	Note   string    // what it answered last: codes, never a value
 }
 
 // Circuits gives every system's.
 func (h *Hub) Circuits() []Circuit {
 	all := make([]Circuit, 0, len(h.Systems))
 	for _, s := range h.Systems {
-		cause, since := h.gates[s.ID].open()
-		all = append(all, Circuit{s.ID, cause, since})
+		all = append(all, h.gates[s.ID].open())
 	}
 	return all
 }

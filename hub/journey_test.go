@@ -196,7 +196,7 @@ func TestALateYesCounts(t *testing.T) {
 		if n := s.diarium.seen(); n != 1 || c.Ref == "" {
 			t.Errorf("%d posts, reference %q", n, c.Ref)
 		}
-		s.diarium.slow = 0
+		s.diarium.hurries()
 		s.completed(r)
 	})
 }
@@ -423,5 +423,28 @@ func TestTheSameAgainIsTheSame(t *testing.T) {
 		if len(s.diarium.taken) != 1 {
 			t.Errorf("%d cases", len(s.diarium.taken))
 		}
+	})
+}
+
+// TestASystemThatIsNoLongerConnected: what waits for it would otherwise wait for ever,
+// and nobody would know.
+func TestASystemThatIsNoLongerConnected(t *testing.T) {
+	played(t, func(s *stage) {
+		s.diarium.goes(hub.Unavailable(errLine, hub.Down))
+		r := s.send("320342", "1")
+		time.Sleep(time.Minute)
+		s.tune = func(o *hub.Options) {
+			o.Systems = slices.DeleteFunc(o.Systems, func(sys hub.Opened) bool { return sys.ID == "k.diarium" })
+		}
+		s.restart()
+		c := s.held(r, hub.ReasonNoConnector)
+		s.tune = nil
+		s.diarium.goes(nil)
+		s.restart()
+		release := hub.Decision{Verb: hub.Release, By: "registrator", Reason: "ansluten igen"}
+		if _, err := s.hub.Decide(context.Background(), c.ID, c.Deliveries[0].Key, release); err != nil {
+			t.Fatal(err)
+		}
+		s.completed(r)
 	})
 }

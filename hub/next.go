@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -87,9 +88,18 @@ type (
 	// Started: the attempt row of a delivery, committed before the first byte leaves.
 	Started struct {
 		When
-		Key    Key
-		Lease  Lease
-		SHA256 [32]byte
+		Key       Key
+		Lease     Lease
+		SHA256    [32]byte
+		Announced bool // OnWire is said before the first byte leaves
+	}
+
+	// OnWire: the first byte of an attempt is about to leave. It is said where nothing
+	// but a person can settle a *don't know*, so that there are fewer of them.
+	OnWire struct {
+		When
+		Key   Key
+		Lease Lease
 	}
 
 	// Answered: an attempt came to an end (D4 to D6, D10).
@@ -100,7 +110,8 @@ type (
 		Answer  Answer
 		Receipt Receipt       // of a Yes
 		Wait    time.Duration // of a NotNow: what the system asked for, 0 for nothing
-		Cause   Cause         // of a NotNow that is no fault of the document
+		Cause   Cause         // why the system is out of order, which is no fault of the document
+		Reason  Reason        // why a person must look, whatever the system answered; "" for what the answer leads to
 		Note    string
 		Jitter  float64 // 0 to 1
 	}
@@ -123,18 +134,41 @@ type (
 		Lease Lease // the one that lapsed
 	}
 
-	// Reported: a system told about the case in its own words (D14, D15, §5.3).
+	// Reported: a system told about the case in its own words (D14, §5.3).
 	Reported struct {
 		When
 		Key    Key // the delivery that the report is about
 		Report Report
 	}
 
-	// Withdraw: the platform or an operator takes a submission back (S8).
-	Withdraw struct {
+	// Suspected: what was in hand at a death is about to be decoded or rendered, by itself;
+	// or that is over.
+	Suspected struct {
+		When
+		Key   Key
+		Lease Lease
+		Over  bool
+	}
+
+	// Decided: a person, or the platform, decides about a row (S6 to S8, D11 to D13).
+	Decided struct {
 		When
 		Key Key
+		Decision
 	}
+
+	// Approved: a second person approves what was proposed.
+	Approved struct {
+		When
+		Key      Key
+		Proposed time.Time // the Proposal's At: what she has read
+		By       string
+		Reason   string
+	}
+
+	// Restored: the case comes from a backup. What was not settled then may have been
+	// settled since, by a hub whose memory is lost.
+	Restored struct{ When }
 )
 
 // A Plan is one delivery that a route wants made.
@@ -156,7 +190,8 @@ const (
 	Found      Finding = "found"
 	NotThere   Finding = "not-there"
 	CannotTell Finding = "cannot-tell"
-	Broken     Finding = "broken" // the question itself failed
+	Broken     Finding = "broken"       // the question itself failed
+	OutOfOrder Finding = "out-of-order" // so did everything else that the system was asked
 )
 
 // Effects are what a transition brings with it, written in the same transaction.
@@ -169,9 +204,13 @@ type Effects struct {
 // An Act is a line of the audit log: acceptance, routing, receipts, holds, what
 // people do.
 type Act struct {
-	What string
-	Key  Key
-	Note string
+	Seq    uint64    // its place in the log; given by the Store
+	At     time.Time // given by the Store
+	What   string
+	Key    Key
+	Note   string
+	By     string // the person or client whose act it is, "" for the hub itself
+	Reason string // in that person's own words: the Store seals it
 }
 
 // Limits of the engine, for the whole installation.
@@ -244,8 +283,16 @@ func (t *transition) apply(e Event) error {
 		return t.held(e.Key, e.Lease, func(p *Progress) error { return t.lapse(p) })
 	case Reported:
 		return t.reported(e)
-	case Withdraw:
-		return t.withdraw(e)
+	case OnWire:
+		return t.held(e.Key, e.Lease, func(p *Progress) error { p.OnWire = true; return nil })
+	case Suspected:
+		return t.held(e.Key, e.Lease, func(p *Progress) error { p.Alone = !e.Over; return nil })
+	case Decided:
+		return t.decided(e)
+	case Approved:
+		return t.approved(e)
+	case Restored:
+		return t.restored()
 	}
 	return fmt.Errorf("next: unknown event %T", e)
 }
@@ -262,7 +309,8 @@ func (t *transition) held(k Key, l Lease, f func(*Progress) error) error {
 // move brings a row into a state; who had it in hand has it no longer.
 func (t *transition) move(p *Progress, s State, due time.Time) {
 	p.State, p.Since, p.Due = s, t.now, due
-	p.Reason, p.Lease, p.Waiting = "", Lease{}, false
+	p.Reason, p.Lease, p.Proposal = "", Lease{}, nil
+	p.Waiting, p.OnWire, p.Alone = false, false, false
 }
 
 func (t *transition) hold(p *Progress, r Reason, note string) {
@@ -272,7 +320,11 @@ func (t *transition) hold(p *Progress, r Reason, note string) {
 }
 
 func (t *transition) act(what string, k Key, note string) {
-	t.fx.Acts = append(t.fx.Acts, Act{What: what, Key: k, Note: note})
+	t.actBy(what, k, note, "", "")
+}
+
+func (t *transition) actBy(what string, k Key, note, by, reason string) {
+	t.fx.Acts = append(t.fx.Acts, Act{What: what, Key: k, Note: note, By: by, Reason: reason})
 }
 
 // — submissions —
@@ -337,46 +389,17 @@ func (t *transition) plan(p *Progress, e Planned) error {
 		t.c.Expect = e.Expect
 	}
 	for _, d := range e.Deliveries {
-		t.c.Deliveries = append(t.c.Deliveries, Progress{
+		delivery := Progress{
 			Key: KeyOf(p.Submission, d.Leg), Kind: DocumentKind, State: Blocked, Since: t.now,
-			Submission: p.Submission, Revision: e.Revision, Leg: d.Leg, System: d.System,
-			Operation: d.Operation, Level: d.Level, Lag: d.Lag, After: d.After, Step: d.Step,
-			SHA256: d.SHA256,
-		})
+			Submission: p.Submission, Leg: d.Leg, Doubt: p.Doubt,
+		}
+		delivery.plan(d, e.Revision)
+		if delivery.Doubt && delivery.Level == Blind {
+			t.hold(&delivery, ReasonUnclear, fromBackup)
+		}
+		t.c.Deliveries = append(t.c.Deliveries, delivery)
 	}
 	return nil
-}
-
-func (t *transition) withdraw(e Withdraw) error {
-	p := t.c.Find(e.Key)
-	if p == nil || p.Kind != FormKind || p.Ended() {
-		return ErrConflict
-	}
-	for _, d := range t.c.Deliveries {
-		if d.Submission == p.Submission && d.Kind == DocumentKind && (d.Attempts > 0 || d.Settled()) {
-			return ErrConflict
-		}
-	}
-	for i := range t.c.Deliveries {
-		if d := &t.c.Deliveries[i]; d.Submission == p.Submission && d.Kind == DocumentKind {
-			t.move(d, Cancelled, time.Time{})
-		}
-	}
-	t.move(p, Withdrawn, time.Time{})
-	t.act("withdrawn", p.Key, "")
-	if t.allWithdrawn() {
-		t.step(Atertaget, p.Submission, t.now, false)
-	}
-	return nil
-}
-
-func (t *transition) allWithdrawn() bool {
-	for _, s := range t.c.Submissions {
-		if s.State != Withdrawn {
-			return false
-		}
-	}
-	return true
 }
 
 // — deliveries —
@@ -398,7 +421,7 @@ func (t *transition) start(p *Progress, e Started) error {
 		p.SHA256 = e.SHA256
 	}
 	p.Attempts++
-	p.Crashes, p.Waiting = 0, true
+	p.Crashes, p.Waiting, p.OnWire = 0, true, !e.Announced
 	return nil
 }
 
@@ -408,8 +431,7 @@ func (t *transition) answered(e Answered) error {
 	if p == nil || p.Kind == FormKind {
 		return ErrLost
 	}
-	if e.Answer == Yes && !p.Settled() {
-		t.deliver(p, e.Receipt)
+	if e.Answer == Yes && t.evidence(p, e.Receipt) {
 		return nil
 	}
 	return t.held(e.Key, e.Lease, func(p *Progress) error {
@@ -417,12 +439,17 @@ func (t *transition) answered(e Answered) error {
 			return ErrLost
 		}
 		p.Note = e.Note
-		switch e.Answer {
-		case No:
+		switch {
+		case e.Reason != "":
+			t.hold(p, e.Reason, e.Note)
+		case e.Answer == No:
 			t.hold(p, ReasonRefused, e.Note)
-		case NotNow:
+		case e.Answer == NotNow:
 			t.retry(p, e)
 		default:
+			if e.Cause != "" && p.tries() > 1 {
+				p.Spent++ // it counts as no try
+			}
 			t.doubt(p, e.Jitter)
 		}
 		return nil
@@ -435,11 +462,11 @@ func (t *transition) retry(p *Progress, e Answered) {
 	if e.Cause != "" && p.Waiting {
 		p.Attempts--
 	}
-	if p.Attempts >= MaxAttempts {
+	if p.tries() >= MaxAttempts {
 		t.hold(p, ReasonGaveUp, e.Note)
 		return
 	}
-	wait := Backoff(max(p.Attempts, 1), e.Jitter)
+	wait := Backoff(max(p.tries(), 1), e.Jitter)
 	if e.Wait != 0 {
 		wait = ClampWait(e.Wait)
 	}
@@ -449,11 +476,12 @@ func (t *transition) retry(p *Progress, e Answered) {
 // doubt is the fourth answer: it may have been taken. What follows is decided by
 // what the system can.
 func (t *transition) doubt(p *Progress, jitter float64) {
+	p.Doubt = true
 	switch {
-	case p.Level == Idempotent && p.Attempts >= MaxAttempts:
+	case p.Level == Idempotent && p.tries() >= MaxAttempts:
 		t.hold(p, ReasonGaveUp, p.Note)
 	case p.Level == Idempotent:
-		t.move(p, RetryWait, t.now.Add(Backoff(p.Attempts, jitter)))
+		t.move(p, RetryWait, t.now.Add(Backoff(p.tries(), jitter)))
 	case p.Level == Lookup:
 		t.move(p, Unknown, t.now.Add(max(p.Lag, time.Second)))
 		p.Misses, p.Asking = 0, t.now
@@ -464,8 +492,7 @@ func (t *transition) doubt(p *Progress, jitter float64) {
 
 func (t *transition) asked(e Asked) error {
 	p := t.c.Find(e.Key)
-	if p != nil && p.Kind != FormKind && e.Finding == Found && !p.Settled() {
-		t.deliver(p, e.Receipt)
+	if p != nil && p.Kind != FormKind && e.Finding == Found && t.evidence(p, e.Receipt) {
 		return nil
 	}
 	return t.held(e.Key, e.Lease, func(p *Progress) error {
@@ -474,16 +501,22 @@ func (t *transition) asked(e Asked) error {
 		}
 		p.Note = e.Note
 		switch {
+		case e.Finding == CannotTell && p.Level == Idempotent:
+			t.move(p, RetryWait, t.now.Add(Backoff(p.tries(), e.Jitter)))
 		case e.Finding == CannotTell:
 			t.hold(p, ReasonUnclear, e.Note)
+		case e.Finding == OutOfOrder: // for weeks, if need be: the time to answer begins when it is over
+			t.move(p, Unknown, t.now.Add(Backoff(2, e.Jitter)))
+			p.Asking = t.now
 		case e.Finding == NotThere && p.Misses+1 < NeedMisses:
 			t.move(p, Unknown, t.now.Add(max(p.Lag, time.Second)))
 			p.Misses++
-		case e.Finding == NotThere && p.Attempts >= MaxAttempts:
+		case e.Finding == NotThere && p.tries() >= MaxAttempts:
 			t.hold(p, ReasonGaveUp, e.Note)
+			p.Doubt = false
 		case e.Finding == NotThere:
-			t.move(p, RetryWait, t.now.Add(Backoff(p.Attempts, e.Jitter)))
-			p.Asking = time.Time{}
+			t.move(p, RetryWait, t.now.Add(Backoff(p.tries(), e.Jitter)))
+			p.Asking, p.Doubt = time.Time{}, false
 		case t.now.Sub(p.Asking) > AskFor:
 			t.hold(p, ReasonUnclear, e.Note)
 		default:
@@ -493,10 +526,13 @@ func (t *transition) asked(e Asked) error {
 	})
 }
 
-// lapse takes a row out of dead hands. What had an attempt row is a don't know;
-// what had none never left us.
+// tries counts the attempts since the start, or since a person released it.
+func (p *Progress) tries() int { return p.Attempts - p.Spent }
+
+// lapse takes a row out of dead hands. What had an attempt row is a don't know; what
+// had none, or was not on the wire yet, never left us.
 func (t *transition) lapse(p *Progress) error {
-	waiting := p.Waiting
+	waiting, onWire := p.Waiting, p.OnWire
 	switch p.State {
 	case Enriching:
 		t.backTo(p, Accepted, waiting)
@@ -505,23 +541,26 @@ func (t *transition) lapse(p *Progress) error {
 	case Reconciling:
 		t.move(p, Unknown, t.now)
 	case Sending:
-		if waiting {
+		if onWire {
 			t.doubt(p, 0.5)
 			return nil
 		}
-		t.backTo(p, Ready, false)
+		if waiting {
+			p.Attempts--
+		}
+		t.backTo(p, Ready, waiting)
 	default:
 		return ErrLost
 	}
 	return nil
 }
 
-// backTo lets a row be claimed again, and counts the crash when it was being
-// decoded or rendered: content that takes the process with it must not do so for
-// ever.
+// backTo lets a row be claimed again, and counts the crash when the row may have caused
+// it: content that takes the process with it must not do so for ever. The first time
+// everything is suspected that was not waiting for others; from then on, what was alone.
 func (t *transition) backTo(p *Progress, s State, waiting bool) {
 	crashes := p.Crashes
-	if !waiting {
+	if !waiting && (crashes == 0 || p.Alone) {
 		crashes++
 	}
 	if crashes >= MaxCrashes {
@@ -532,18 +571,80 @@ func (t *transition) backTo(p *Progress, s State, waiting bool) {
 	p.Crashes = crashes
 }
 
+// evidence takes a system's word that it has a delivery, whenever it comes: also when
+// a person has seen to it since, or had it made anew. It reports whether it was news.
+func (t *transition) evidence(p *Progress, r Receipt) bool {
+	switch {
+	case !p.Settled():
+		t.deliver(p, r)
+	case p.State == Cancelled && p.Attempts > 0: // another was made in its place
+		t.act("receipt came late", p.Key, "")
+		key := p.Key
+		t.deliver(p, r)
+		t.spare(key)
+	case p.State == Waived && p.Receipt == nil:
+		t.act("receipt came late", p.Key, "")
+		p.Receipt = &r
+	default:
+		return false
+	}
+	return true
+}
+
+// spare takes back what was made in a delivery's place, unless it has been tried.
+func (t *transition) spare(k Key) {
+	for i := range t.c.Deliveries {
+		if d := &t.c.Deliveries[i]; d.Replaces == k && d.Attempts == 0 && !d.Doubt && !d.Settled() {
+			t.move(d, Cancelled, time.Time{})
+		}
+	}
+}
+
 // deliver settles a delivery with its receipt.
 func (t *transition) deliver(p *Progress, r Receipt) {
 	t.move(p, Delivered, time.Time{})
-	p.Receipt, p.Note, p.Asking, p.Misses = &r, "", time.Time{}, 0
+	p.Receipt, p.Note, p.Asking, p.Misses, p.Doubt = &r, "", time.Time{}, 0, false
 	if p.Kind != DocumentKind {
 		return
 	}
 	t.act("receipt", p.Key, "")
-	if p.System == t.c.Voice && t.c.Ref == "" {
-		t.c.Ref = r.Number
+	if p.System == t.c.Voice {
+		t.number(r.Number)
 	}
 	t.step(p.Step, p.Submission, t.now, false)
+}
+
+// — after a restore —
+
+// fromBackup is the note of what a backup cannot know the end of.
+const fromBackup = "restored from a backup: it may have been sent since"
+
+// restored doubts all that was not settled when the backup was made. What can be asked
+// about is asked, what the system recognises is sent again, the rest a person looks up.
+func (t *transition) restored() error {
+	t.act("restored", "", "")
+	for i := range t.c.Submissions {
+		if p := &t.c.Submissions[i]; !p.Ended() {
+			p.Doubt = true
+		}
+	}
+	for i := range t.c.Deliveries {
+		if d := &t.c.Deliveries[i]; d.Kind == DocumentKind && !d.Settled() {
+			t.distrust(d)
+		}
+	}
+	return nil
+}
+
+func (t *transition) distrust(d *Progress) {
+	d.Doubt = true
+	switch {
+	case d.State == Held:
+	case d.Level == Blind:
+		t.hold(d, ReasonUnclear, fromBackup)
+	default:
+		t.move(d, Blocked, time.Time{}) // derive lets it go on: by asking, where that can be
+	}
 }
 
 // — what systems tell —
@@ -555,9 +656,8 @@ func (t *transition) reported(e Reported) error {
 	if p == nil || p.Kind == FormKind {
 		return ErrLost
 	}
-	if p.inDoubt() && e.Report.Key == p.Key && e.Report.Ref != "" {
-		t.deliver(p, Receipt{Number: e.Report.Ref, At: e.Report.At})
-		p = t.c.Find(e.Key) // telling of it may have moved the rows
+	if e.Report.Key == p.Key {
+		t.spokenOf(p)
 	}
 	if p.State == Delivered && e.Report.Step.Rank() >= Registrerat.Rank() {
 		t.move(p, Confirmed, time.Time{})
@@ -568,14 +668,19 @@ func (t *transition) reported(e Reported) error {
 	return nil
 }
 
-// inDoubt reports whether a system's word that it has a delivery is news. While our
-// own call is under way its answer will tell more.
-func (p Progress) inDoubt() bool {
-	switch p.State {
-	case Unknown, Reconciling, RetryWait, Held:
-		return true
+// spokenOf hears that a system knows a delivery by its Key. That is no receipt: it may have
+// the document and not all of the files, and what people call the case is not said. But
+// who can tell more is asked at once, and nothing is sent again in ignorance.
+func (t *transition) spokenOf(p *Progress) {
+	if p.Settled() || p.State == Sending || p.State == Reconciling {
+		return // a call's own answer tells more
 	}
-	return false
+	p.Doubt = true
+	if p.Level == Blind {
+		t.hold(p, ReasonUnclear, "the system itself tells of it: it has the document at least")
+		return
+	}
+	t.move(p, Blocked, time.Time{}) // derive has it asked about, or sent again under the same Key
 }
 
 // step moves the case on, tells those who follow it, and has the platform told.
@@ -626,13 +731,23 @@ func (t *transition) derive() {
 	for i := range t.c.Deliveries {
 		d := &t.c.Deliveries[i]
 		if d.State == Blocked && t.clear(i) {
-			t.move(d, Ready, t.now)
-			t.wake(d.System)
+			t.unblock(d)
 		}
 	}
 	for i := range t.c.Submissions {
 		t.sum(&t.c.Submissions[i])
 	}
+}
+
+// unblock lets a delivery go. What may be there already is asked about first.
+func (t *transition) unblock(d *Progress) {
+	if d.Doubt && d.Level == Lookup {
+		t.move(d, Unknown, t.now)
+		d.Misses, d.Asking = 0, t.now
+	} else {
+		t.move(d, Ready, t.now)
+	}
+	t.wake(d.System)
 }
 
 // clear reports whether nothing unsettled stands before delivery i: an earlier form
@@ -684,7 +799,16 @@ func (t *transition) precedes(j, i int) bool {
 	if a != b && t.c.Deliveries[i].Kind == DocumentKind {
 		return a < b
 	}
-	return j < i
+	return t.place(j) < t.place(i)
+}
+
+// place is where a delivery stands in the order of planning. What was made in another's
+// place stands there.
+func (t *transition) place(i int) int {
+	for replaced := t.c.Deliveries[i].Replaces; replaced != ""; replaced = t.c.Deliveries[i].Replaces {
+		i = slices.IndexFunc(t.c.Deliveries, func(d Progress) bool { return d.Key == replaced })
+	}
+	return i
 }
 
 func (t *transition) arrival(id ID) int {

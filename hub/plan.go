@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"io"
 	"strings"
 )
 
@@ -37,17 +36,14 @@ func (j *journey) plan(leg Leg, first bool) (Plan, error) {
 	if d == nil || d.system.Destination == nil {
 		return Plan{}, stop(ReasonNoConnector, "%s is no system that is connected", leg.To)
 	}
-	can := d.system.Can.Of(leg.Mapping.Operation())
-	if j.known.Withhold && !can.Protected {
+	if j.known.Withhold && !d.system.Can.Of(leg.Mapping.Operation()).Protected {
 		return Plan{}, stop(ReasonProtected, "%s cannot carry a mark of protected identity", leg.To)
 	}
-	plan := Plan{
-		Leg: leg.Name, System: leg.To, Operation: leg.Mapping.Operation(), Level: can.Level,
-		Lag: can.Lag, After: leg.After, Step: leg.Step,
-	}
+	plan := j.Hub.plan(leg)
 	if leg.After != "" || !first {
 		return plan, nil // it may read receipts that are yet to come
 	}
+	j.known.Key = KeyOf(j.known.Submission.ID, leg.Name)
 	doc, err := leg.Mapping.Render(j.known)
 	if err != nil {
 		return plan, unrenderable(err)
@@ -55,6 +51,19 @@ func (j *journey) plan(leg Leg, first bool) (Plan, error) {
 	plan.SHA256 = doc.SHA256()
 	j.rendered.documents[KeyOf(j.known.Submission.ID, leg.Name)] = doc
 	return plan, nil
+}
+
+// plan is what a leg wants made, as its system can do it now.
+func (h *Hub) plan(leg Leg) Plan {
+	plan := Plan{
+		Leg: leg.Name, System: leg.To, Operation: leg.Mapping.Operation(), Level: Blind,
+		After: leg.After, Step: leg.Step,
+	}
+	if d := h.dispatchers[leg.To]; d != nil {
+		can := d.system.Can.Of(plan.Operation)
+		plan.Level, plan.Lag = can.Level, can.Lag
+	}
+	return plan
 }
 
 // unrenderable says why a document could not be rendered, in the mapping's words.
@@ -79,9 +88,10 @@ func (h *Hub) delivery(ctx context.Context, c Case, p Progress) (Delivery, error
 			return Delivery{}, err
 		}
 	}
+	d := &damage{}
 	return Delivery{
 		Key: p.Key, Case: c.ID, Municipality: c.Municipality, Operation: p.Operation,
-		Document: doc, Files: h.files(r.submission), Receipts: c.Receipts(),
+		Document: doc, Files: h.files(r.submission, d), Receipts: c.Receipts(), damage: d,
 	}, nil
 }
 
@@ -109,7 +119,7 @@ func (h *Hub) render(ctx context.Context, c Case, p Progress, r *remembered) (Do
 // knownTo is everything that a delivery's document may be made of.
 func (h *Hub) knownTo(c Case, p Progress, r *remembered, b *Bundle, route *Route) Known {
 	known := Known{
-		Submission: r.submission, Title: route.Title, Council: b.Municipalities[route.Municipality],
+		Key: p.Key, Submission: r.submission, Title: route.Title, Council: b.Municipalities[route.Municipality],
 		Answers: map[string]RegisterAnswer{}, Receipts: map[string]Receipt{}, Case: c.FirstReceipts(),
 	}
 	if r.read != b.Revision {
@@ -134,15 +144,15 @@ func (h *Hub) knownTo(c Case, p Progress, r *remembered, b *Bundle, route *Route
 
 // files are what goes with every delivery: the attachments in order, and then the
 // platform's print of the form, or else the form as it came.
-func (h *Hub) files(s Submission) []File {
+func (h *Hub) files(s Submission, d *damage) []File {
 	var files []File
 	printed := false
 	for _, a := range present(s.Attachments) {
 		printed = printed || a.Print
-		files = append(files, h.file(s.ID, a))
+		files = append(files, h.file(s.ID, a, len(files)+1, d))
 	}
 	if !printed && s.Original.ID != "" {
-		files = append(files, h.file(s.ID, s.original()))
+		files = append(files, h.file(s.ID, s.original(), len(files)+1, d))
 	}
 	return files
 }
@@ -155,12 +165,6 @@ func (s Submission) original() Attachment {
 		kind, ending = "application/octet-stream", "bin"
 	}
 	return Attachment{Name: "formulär." + ending, Type: kind, Size: s.Original.Size, Blob: s.Original, Print: true}
-}
-
-func (h *Hub) file(id ID, a Attachment) File {
-	return File{a, func(ctx context.Context) (io.ReadCloser, error) {
-		return h.Store.Open(ctx, AsHub(), id, a.Blob)
-	}}
 }
 
 // remember finds what is known of a submission, in memory or in the Store.

@@ -133,6 +133,7 @@ func (e *MappingError) Error() string { return e.Where + ": " + e.Text }
 
 // Known is all that a document may be made of.
 type Known struct {
+	Key        Key        // of the delivery
 	Submission Submission // its Answers typed by the form's schema
 	Title      string     // of the route
 	Council    MunicipalityText

@@ -64,6 +64,11 @@ type Store interface {
 	List(ctx context.Context, v Viewer, f Filter) ([]Line, error)
 	// Attempts gives a delivery's attempts, oldest first.
 	Attempts(ctx context.Context, v Viewer, k Key) ([]Attempt, error)
+	// Acts gives the lines of the audit log about a case, in their order.
+	Acts(ctx context.Context, v Viewer, c CaseID) ([]Act, error)
+	// WorkList gives what rests with people and what waits for others, gathered by
+	// cause, the longest first.
+	WorkList(ctx context.Context, v Viewer) ([]Heap, error)
 	// Counts gives the numbers that the metrics are made of.
 	Counts(ctx context.Context, now time.Time) (Counts, error)
 	// Durability names how accepted forms are kept: "sqlite-full", or "degraded" when
@@ -152,6 +157,26 @@ type Line struct {
 	Deliveries []Progress // the submission's own
 }
 
+// A Heap is what rests, or waits, for one cause at one municipality.
+type Heap struct {
+	Municipality Municipality
+	State        State    // HELD; ENRICH_WAIT; or "" for deliveries that wait for their system
+	Reason       Reason   // of what is held
+	Kind         Kind     //
+	System       SystemID // of deliveries
+	Leg          string   // of what is held
+	Service      string   // of what is held
+	Note         string   // that all of it has
+	Count        int
+	Cases        int
+	Since        time.Time // of the first
+	Proposed     int       // of them, that wait for a second person
+	Keys         []Key     // of what is held: the oldest, at most HeapKeys
+}
+
+// HeapKeys is how many of a heap's keys are named.
+const HeapKeys = 20
+
 // Counts are read from the rows, so that they are right after any restart.
 type Counts struct {
 	Accepted    map[Municipality]int64
@@ -161,6 +186,7 @@ type Counts struct {
 	OldestReady map[SystemID]time.Duration // how long the oldest one has been ready
 	DiskFree    int64                      // bytes
 	Unnumbered  int64                      // feed rows that no reader sees yet
+	Orphans     int64                      // reports of systems that have fitted no delivery for a day
 }
 
 // A Viewer says who is asking. There is no default.
@@ -185,9 +211,9 @@ const (
 // AsHub views as the hub itself, which must read everything to do its work.
 func AsHub() Viewer { return Viewer{kind: theHub, actor: "hub"} }
 
-// AsHandler views as a person at one municipality, who sees that one's cases.
-func AsHandler(m Municipality, actor string) Viewer {
-	return Viewer{kind: aHandler, municipalities: []Municipality{m}, actor: actor}
+// AsHandler views as a person of some municipalities, who sees those ones' cases.
+func AsHandler(actor string, ms ...Municipality) Viewer {
+	return Viewer{kind: aHandler, municipalities: ms, actor: actor}
 }
 
 // AsClient views as a platform or a system that calls, which sees what its

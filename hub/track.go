@@ -13,15 +13,17 @@ func (h *Hub) track(ctx context.Context, s Opened) {
 	if poll == 0 {
 		poll = 30 * time.Second
 	}
+	silent := false
 	every(ctx, poll, func() {
-		for h.changes(ctx, s) {
+		for h.changes(ctx, s, &silent) {
 		}
 	})
 }
 
 // changes takes one answer of a Tracker in. The reports and the cursor are stored
-// together, so that a death in between repeats the question and loses nothing.
-func (h *Hub) changes(ctx context.Context, s Opened) (more bool) {
+// together, so that a death in between repeats the question and loses nothing. That a
+// system has fallen silent is said once, and not at every question of a long weekend.
+func (h *Hub) changes(ctx context.Context, s Opened, silent *bool) (more bool) {
 	since, err := h.Store.Cursor(ctx, s.ID)
 	if err != nil {
 		h.Log.Error("read cursor", "system", s.ID, "error", err)
@@ -33,8 +35,10 @@ func (h *Hub) changes(ctx context.Context, s Opened) (more bool) {
 		reports, next, err = s.Tracker.Changes(ctx, since)
 		return err
 	})
-	if err != nil {
+	if err != nil && !*silent {
 		h.Log.Warn("a system does not tell what has changed", "system", s.ID, "cause", noteOf(err))
+	}
+	if *silent = err != nil; err != nil {
 		return false
 	}
 	if len(reports) == 0 && next == since {

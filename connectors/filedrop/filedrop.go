@@ -57,7 +57,7 @@ type drop struct {
 // kept, a second file could be a second case.
 func (p *drop) capability() hub.Capability {
 	if p.conf.Done == "" {
-		return hub.Capability{Level: hub.Blind, Protected: true}
+		return hub.Capability{Level: hub.Blind, Protected: true, Announces: true}
 	}
 	return hub.Capability{Level: hub.Idempotent, Protected: true}
 }

@@ -38,7 +38,7 @@ func (p *drop) write(ctx context.Context, l layout) (hub.Receipt, error) {
 	if r, err := p.found(ctx, l); !errors.Is(err, hub.ErrNotFound) {
 		return r, err // somebody else was quicker
 	}
-	return p.name(l, hidden)
+	return p.name(ctx, l, hidden)
 }
 
 // clear removes what a crash has left under a hidden name. Whoever should still be at it cannot give it
@@ -68,13 +68,16 @@ func (p *drop) prepare(ctx context.Context, l layout, hidden string) error {
 }
 
 // name gives what lies in the hidden folder its own name, durably.
-func (p *drop) name(l layout, hidden string) (hub.Receipt, error) {
+func (p *drop) name(ctx context.Context, l layout, hidden string) (hub.Receipt, error) {
 	if l.alone {
 		hidden = filepath.Join(hidden, l.name)
 	}
 	about, err := os.Stat(hidden)
 	if err != nil {
 		return hub.Receipt{}, unavailable("look at the file", err)
+	}
+	if err := hub.Announce(ctx); err != nil {
+		return hub.Receipt{}, err
 	}
 	if err := os.Rename(hidden, filepath.Join(p.conf.Folder, l.name)); err != nil {
 		return hub.Receipt{}, unavailable("give the file its name", err)

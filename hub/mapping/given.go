@@ -33,6 +33,7 @@ type given struct {
 		Name string `json:"name"`
 	} `json:"municipality"`
 	Title      string                  `json:"title"`
+	Key        hub.Key                 `json:"key"` // of the delivery; made from the submission's id when it is not said
 	Submission givenSubmission         `json:"submission"`
 	Registers  map[string]any          `json:"registers"` // a person, a list of persons, or null for a look-up that was missed
 	Receipts   map[string]givenReceipt `json:"receipts"`  // by leg
@@ -136,6 +137,9 @@ func (g given) known() (hub.Known, error) {
 		Answers:    map[string]hub.RegisterAnswer{},
 		Receipts:   receiptsOf(d, "/receipts", g.Receipts),
 		Case:       receiptsOf(d, "/case", g.Case),
+	}
+	if k.Key = g.Key; k.Key == "" {
+		k.Key = hub.KeyOf(k.Submission.ID, "leverans")
 	}
 	for name, v := range g.Registers {
 		a := d.registerAnswer(name, v)

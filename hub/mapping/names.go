@@ -261,6 +261,9 @@ var (
 		"id":   {types.String, func(k *hub.Known) any { return text(string(k.Submission.ID)) }},
 		"case": {types.String, func(k *hub.Known) any { return text(string(k.Submission.Case)) }},
 	}
+	deliveryFields = fields[*hub.Known]{
+		"key": {types.String, func(k *hub.Known) any { return text(string(k.Key)) }},
+	}
 	sourceFields = fields[*hub.Known]{
 		"system":  {types.String, func(k *hub.Known) any { return text(string(k.Submission.Source.System)) }},
 		"id":      {types.String, func(k *hub.Known) any { return text(k.Submission.Source.ID) }},
@@ -270,7 +273,7 @@ var (
 
 // fixedNames are taken: no register answer, leg or loop may have them.
 var fixedNames = []string{
-	"answers", "attachments", "case", "inkommen", "municipality", "parties", "service", "source", "submission", "tables",
+	"answers", "attachments", "case", "delivery", "inkommen", "municipality", "parties", "service", "source", "submission", "tables",
 }
 
 // part shows one side of the Known.
@@ -340,6 +343,7 @@ func valuesOf(k *hub.Known, ts map[string]table) map[string]any {
 	values["answers"] = s.Answers.Reveal()
 	values["attachments"] = attachments
 	values["case"] = receipts(k.Case)
+	values["delivery"] = part{k, deliveryFields}
 	values["inkommen"] = instant(s.Inkommen)
 	values["municipality"] = part{k, municipalityFields}
 	values["parties"] = byRole(s.Parties)
@@ -459,6 +463,7 @@ func fixedTypes(ts map[string]table) types.Map {
 	}
 	return types.Map{
 		"attachments":  types.Array(attachmentFields.types(reflect.TypeFor[attachmentType]())),
+		"delivery":     deliveryFields.types(known),
 		"inkommen":     types.TypeOf(time.Time{}),
 		"municipality": municipalityFields.types(known),
 		"service":      serviceFields.types(known),

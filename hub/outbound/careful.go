@@ -49,9 +49,18 @@ func (c *careful) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !c.door.granted(req.URL.Scheme, req.URL.Hostname(), port) {
 		return nil, hub.Unavailable(ErrEgress, hub.AddressChanged)
 	}
-	var wrote atomic.Bool
-	trace := &httptrace.ClientTrace{WroteHeaderField: func(string, []string) { wrote.Store(true) }}
-	ctx, cancel := context.WithCancel(httptrace.WithClientTrace(req.Context(), trace))
+	var wrote, silenced atomic.Bool
+	caller := req.Context()
+	trace := &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) {
+			if hub.Announce(caller) != nil { // by closing it: a cancelled request may be written all the same
+				silenced.Store(true)
+				got.Conn.Close()
+			}
+		},
+		WroteHeaderField: func(string, []string) { wrote.Store(true) },
+	}
+	ctx, cancel := context.WithCancel(httptrace.WithClientTrace(caller, trace))
 	req = req.WithContext(ctx)
 	if req.Body != nil && req.Body != http.NoBody { // who does not read what we send holds nobody either
 		req.Body = newBody(req.Body, cancel)
@@ -63,6 +72,8 @@ func (c *careful) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	case errors.Is(err, ErrEgress):
 		err = hub.Unavailable(ErrEgress, hub.AddressChanged)
+	case silenced.Load():
+		err = hub.Later(errNotSent, time.Minute)
 	case untrusted(err):
 		err = hub.Unavailable(errUntrusted, hub.Credentials)
 	case !wrote.Load():

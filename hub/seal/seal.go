@@ -42,8 +42,9 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
-// Unattributed stands for a municipality where there is none yet, such as for a form that could not
-// be read far enough to see whose it is. Every key file has a key for it.
+// Unattributed stands for a municipality where there is none: for a form that could not be read far
+// enough to see whose it is, and for a backup, which is everybody's. Every key file has had a key for
+// it since it was made, so that the oldest copy of a key file opens the newest backup.
 const Unattributed = "0000"
 
 // HeadSize is how many bytes of a wrap name the key that made it. Wraps with equal heads were made

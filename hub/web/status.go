@@ -115,7 +115,8 @@ func (s *Server) withdraw(c *call) error {
 		return err
 	}
 	if p.State != hub.Withdrawn {
-		if err := s.Hub.Withdraw(c.r.Context(), of.ID, p.Submission); err != nil {
+		d := hub.Decision{Verb: hub.Withdraw, By: c.viewer().Actor()}
+		if _, err := s.Hub.Decide(c.r.Context(), of.ID, p.Key, d); err != nil {
 			return err
 		}
 	}

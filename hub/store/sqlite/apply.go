@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/seal"
 )
 
 // Apply runs hub.Next on a case and writes what differs.
@@ -112,7 +114,7 @@ func (b *batch) writeRows(before, after hub.Case) error {
 			if p == was {
 				continue
 			}
-			if err := b.putProgress(after, places, p, i >= len(old)); err != nil {
+			if err := b.putProgress(after, places, p, i >= len(old) || was.Revision != p.Revision); err != nil {
 				return err
 			}
 			b.count(was, p)
@@ -140,13 +142,36 @@ func (b *batch) writeEffects(c hub.Case, fx *hub.Effects) error {
 	}
 	for _, act := range fx.Acts {
 		b.audit++
-		err := b.exec(`INSERT INTO audit (seq, at, municipality, case_id, key, what, note) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			b.audit, nanos(b.s.o.Clock()), c.Municipality, c.ID, act.Key, act.What, act.Note)
+		reason, err := b.sealReason(c, act)
+		if err != nil {
+			return err
+		}
+		err = b.exec(`INSERT INTO audit (seq, at, municipality, case_id, key, what, note, by, reason)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			b.audit, b.actAt(), c.Municipality, c.ID, act.Key, act.What, act.Note, act.By, reason)
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sealReason seals what a person wrote, which may be about anybody, by the key of the
+// submission that it is about. It is nil for what nobody wrote.
+func (b *batch) sealReason(c hub.Case, act hub.Act) ([]byte, error) {
+	p := c.Find(act.Key)
+	if act.Reason == "" || p == nil {
+		return nil, nil
+	}
+	owned, err := b.s.dataKey(background, p.Submission)
+	if err != nil {
+		return nil, err
+	}
+	return owned.key.Seal(reasonPlace(c.Municipality, b.audit), []byte(act.Reason))
+}
+
+func reasonPlace(m hub.Municipality, seq int64) seal.Place {
+	return seal.Place{Municipality: string(m), Table: "audit", Row: strconv.FormatInt(seq, 10), Column: "reason"}
 }
 
 // writeAttempt keeps the evidence of tries to deliver and of questions. An attempt that

@@ -29,10 +29,12 @@ type committer struct {
 	once    sync.Once
 	broken  atomic.Pointer[error] // the disk has failed
 
-	boot    int64 // number of this process
-	tokens  int64 // leases that it gave
-	feed    int64 // last number in the feed
-	audit   int64 // last number in the audit log
+	boot    int64        // number of this process
+	tokens  int64        // leases that it gave
+	feed    int64        // last number in the feed
+	audit   int64        // last number in the audit log
+	acted   int64        // time of its last line
+	audited atomic.Int64 // audit, for those beside the committer
 	cases   *recent[hub.CaseID, hub.Case]
 	turns   map[string]hub.Municipality // who was served last, by queue
 	wraps   map[wrapping]bool           // that table wraps is known to have
@@ -70,11 +72,12 @@ func newCommitter(ctx context.Context, s *Store, conn *sql.Conn) (*committer, er
 	if c.boot, err = result.LastInsertId(); err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
-	row := conn.QueryRowContext(ctx,
-		"SELECT (SELECT coalesce(max(seq), 0) FROM feed), (SELECT coalesce(max(seq), 0) FROM audit)")
-	if err := row.Scan(&c.feed, &c.audit); err != nil {
+	row := conn.QueryRowContext(ctx, `SELECT (SELECT coalesce(max(seq), 0) FROM feed), coalesce(max(seq), 0),
+		coalesce((SELECT at FROM audit ORDER BY seq DESC LIMIT 1), 0) FROM audit`)
+	if err := row.Scan(&c.feed, &c.audit, &c.acted); err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
+	c.audited.Store(c.audit)
 	go c.run()
 	return c, nil
 }
@@ -114,6 +117,7 @@ func (c *committer) stop() {
 func (c *committer) run() {
 	defer close(c.stopped)
 	defer c.conn.Close()
+	defer c.asked.close()
 	for {
 		select {
 		case first := <-c.ops:
@@ -123,8 +127,20 @@ func (c *committer) run() {
 			for len(c.ops) > 0 {
 				c.serve(c.waiting(<-c.ops))
 			}
+			c.foldLog()
 			return
 		}
+	}
+}
+
+// foldLog moves everything from the log into the database itself, so that after a clean
+// stop it is one file.
+func (c *committer) foldLog() {
+	if c.broken.Load() != nil {
+		return
+	}
+	if _, err := c.conn.ExecContext(background, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		c.s.o.Log.Warn("the log was not moved into the database; it is read at the next start", "error", err)
 	}
 }
 
@@ -165,7 +181,7 @@ func (c *committer) transact(ops []*op) error {
 		return *broken
 	}
 	b := &batch{
-		committer: c, feed: c.feed, audit: c.audit,
+		committer: c, feed: c.feed, audit: c.audit, acted: c.acted,
 		cases: map[hub.CaseID]hub.Case{}, tally: map[tallied]int64{}, wraps: map[wrapping]bool{},
 	}
 	if _, err := c.conn.ExecContext(background, "BEGIN IMMEDIATE"); err != nil {
@@ -198,6 +214,7 @@ type batch struct {
 	writes int
 	feed   int64
 	audit  int64
+	acted  int64
 	cases  map[hub.CaseID]hub.Case
 	tally  map[tallied]int64
 	wraps  map[wrapping]bool
@@ -219,7 +236,7 @@ func (b *batch) run(ops []*op) error {
 // isRefusal tells the errors that are decisions: nothing is wrong with the transaction.
 func isRefusal(err error) bool {
 	for _, refusal := range []error{
-		hub.ErrLost, hub.ErrConflict, hub.ErrKeyReused, hub.ErrNotFound,
+		hub.ErrLost, hub.ErrConflict, hub.ErrFourEyes, hub.ErrKeyReused, hub.ErrNotFound, hub.ErrStorage,
 		context.Canceled, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, refusal) {
@@ -231,11 +248,19 @@ func isRefusal(err error) bool {
 
 // keep makes the committer remember what has been committed.
 func (b *batch) keep() {
-	b.committer.feed, b.committer.audit = b.feed, b.audit
+	b.committer.feed, b.committer.audit, b.committer.acted = b.feed, b.audit, b.acted
+	b.audited.Store(b.audit)
 	maps.Copy(b.committer.wraps, b.wraps)
 	for id, c := range b.cases {
 		b.committer.cases.put(id, c)
 	}
+}
+
+// actAt is the time of a new line of the audit log: never before that of the line above it,
+// however the clock is set.
+func (b *batch) actAt() int64 {
+	b.acted = max(b.acted, nanos(b.s.o.Clock()))
+	return b.acted
 }
 
 func (b *batch) exec(text string, args ...any) error {
@@ -274,6 +299,15 @@ func (s *statements) get(ctx context.Context, text string) (*sql.Stmt, error) {
 		return other.(*sql.Stmt), nil
 	}
 	return stmt, nil
+}
+
+// close lets go of what has been prepared: a connection with anything prepared on it is
+// not closed, whatever is said to it.
+func (s *statements) close() {
+	s.known.Range(func(_, stmt any) bool {
+		stmt.(*sql.Stmt).Close()
+		return true
+	})
 }
 
 // An asker reads within one transaction.

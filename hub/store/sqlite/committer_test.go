@@ -228,7 +228,7 @@ func TestQueryPlans(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	citizen, handler := hub.AsCitizen(anna), hub.AsHandler("1080", "h")
+	citizen, handler := hub.AsCitizen(anna), hub.AsHandler("h", "1080")
 	client := hub.AsClient("c", []hub.Municipality{"1080", "1082"}, nil)
 	feed := func(v hub.Viewer, c hub.CaseID) string { text, _ := s.feedQuery(v, c, 0); return text }
 	list := func(v hub.Viewer, f hub.Filter) string { text, _ := s.listQuery(v, f); return text }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
+	"path/filepath"
 	"strings"
 
 	"modernc.org/sqlite"
@@ -43,7 +45,28 @@ func openReaders(path string) (*sql.DB, error) {
 	return db, nil
 }
 
+// openCopy opens a copy that nobody writes: one within a backup, which has no log.
+func openCopy(path string) (*sql.DB, error) {
+	connector, err := connectorTo(path, "ro", nil, "immutable=1&_query_only=1")
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
+
 func open(path, mode string, pragmas []string, extra string) (*sql.DB, error) {
+	connector, err := connectorTo(path, mode, pragmas, extra)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(asserting{connector}), nil
+}
+
+func connectorTo(path, mode string, pragmas []string, extra string) (driver.Connector, error) {
+	path, err := filepath.Abs(path) // what is relative would be read as the name of a machine
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
 	address := url.URL{Scheme: "file", Path: path}
 	query := "mode=" + mode + "&_dqs=0&_defensive=1&" + extra
 	for _, p := range pragmas {
@@ -54,7 +77,7 @@ func open(path, mode string, pragmas []string, extra string) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return sql.OpenDB(asserting{connector}), nil
+	return connector, nil
 }
 
 // asserting hands out no connection that would forget what it has committed.
@@ -72,6 +95,8 @@ func (a asserting) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
+var errForgets = errors.New("the database is not durable")
+
 func assertDurable(ctx context.Context, conn driver.Conn) error {
 	mode, err := pragma(ctx, conn, "journal_mode")
 	if err != nil {
@@ -82,8 +107,8 @@ func assertDurable(ctx context.Context, conn driver.Conn) error {
 		return err
 	}
 	if !strings.EqualFold(mode, "wal") || synchronous < "2" {
-		return fmt.Errorf("the database is not durable: journal_mode=%s synchronous=%s, where WAL and 2 are needed: "+
-			"is it on a network disk?", mode, synchronous)
+		return fmt.Errorf("%w: journal_mode=%s synchronous=%s, where WAL and 2 are needed: "+
+			"is it on a network disk?", errForgets, mode, synchronous)
 	}
 	return nil
 }

@@ -21,16 +21,23 @@ func lockFile(path string) (io.Closer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock store: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := lock(f); err != nil {
 		defer f.Close()
 		pid, _ := io.ReadAll(io.LimitReader(f, 20))
-		return nil, fmt.Errorf("%w (pid %s)", ErrRunning, strings.TrimSpace(string(pid)))
+		return nil, fmt.Errorf("%w (pid %s)", err, strings.TrimSpace(string(pid)))
 	}
 	if err := writePID(f); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+func lock(f *os.File) error {
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		return ErrRunning
+	}
+	return nil
 }
 
 // ErrRunning says that another process has the database.
@@ -51,29 +58,55 @@ func writePID(f *os.File) error {
 type watermark struct {
 	measure func() (free, total int64, err error)
 	low     int64 // 0 for the default
+	ballast ballast
 
 	mu    sync.Mutex
 	below bool
 }
 
-// room reports whether the disk is above its watermark. Once it was below, it must rise a
-// quarter above it first, so that accepting does not flutter.
+// room reports whether the disk is above its watermark, with the ballast aboard. Once it
+// was below, it must rise a quarter above it first, so that accepting does not flutter.
 func (w *watermark) room() bool {
 	free, total, err := w.measure()
 	if err != nil {
 		return false
 	}
-	low := w.low
-	if low == 0 {
-		low = max(total/20, 1<<30)
-	}
+	need := w.mark(total)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.below {
-		low += low / 4
+		need += need / 4
 	}
-	w.below = free < low
+	if free >= need && !w.ballast.aboard() {
+		w.below = free < need+w.ballast.size || w.ballast.takeAboard() != nil
+	} else {
+		w.below = free < need
+	}
 	return !w.below
+}
+
+// mark is how much of a disk must be free.
+func (w *watermark) mark(total int64) int64 {
+	if w.low != 0 {
+		return w.low
+	}
+	return max(total/20, 1<<30)
+}
+
+// full hears that a write found no room, whatever the measure says: there may be a quota.
+// What is left, and the ballast, is for what has been accepted already.
+func (w *watermark) full() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.below = true
+	w.ballast.throwOverboard() // what cannot be thrown gives no room
+}
+
+// isBelow gives what was found last, without measuring.
+func (w *watermark) isBelow() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.below
 }
 
 func diskFree(path string) (free, total int64, err error) {
@@ -84,11 +117,13 @@ func diskFree(path string) (free, total int64, err error) {
 	return int64(fs.Bavail) * int64(fs.Bsize), int64(fs.Blocks) * int64(fs.Bsize), nil
 }
 
-// isFull tells the errors that only mean that there is no room.
+// isFull tells the errors that only mean that there is no room. The index of the log grows
+// by whole pages, and SQLite reports a full disk as an error of that index; nothing that was
+// committed is in it.
 func isFull(err error) bool {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
-		return e.Code()&0xff == lib.SQLITE_FULL
+		return e.Code()&0xff == lib.SQLITE_FULL || e.Code() == lib.SQLITE_IOERR_SHMSIZE
 	}
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
@@ -111,6 +146,7 @@ func (s *Store) judge(err error) error {
 	case err == nil:
 		return nil
 	case isFull(err):
+		s.disk.full()
 		return hub.ErrStorage
 	case isBroken(err):
 		s.fail(err)

@@ -237,6 +237,29 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// What is closed is let go of, and is one file.
+func TestClose(t *testing.T) {
+	p := place{t.TempDir(), newKeys(t)}
+	s := p.open(t)
+	withFiles(t, s, "1")
+	list(t, s)
+	s.Close()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("this machine does not tell what is open")
+	}
+	for _, fd := range fds {
+		if file, _ := os.Readlink(filepath.Join("/proc/self/fd", fd.Name())); strings.HasPrefix(file, p.dir) {
+			t.Errorf("%s is open still", file)
+		}
+	}
+	for _, end := range []string{"-wal", "-shm"} {
+		if _, err := os.Stat(p.path(end)); err == nil {
+			t.Errorf("the database's %s is there still", end)
+		}
+	}
+}
+
 // No byte on the disk tells who wrote, in any encoding that somebody might have used.
 func TestCanaries(t *testing.T) {
 	dir := t.TempDir()

@@ -57,6 +57,9 @@ func (s *Store) Receive(ctx context.Context, a hub.Arrival) (hub.Received, error
 	}
 	var got hub.Received
 	err = s.commit(ctx, func(b *batch) (err error) {
+		if s.disk.isBelow() {
+			return hub.ErrStorage // the room that is left is for what has been accepted
+		}
 		got, err = b.receive(in)
 		return err
 	})

@@ -19,15 +19,20 @@ var migrations embed.FS
 // that is newer than this program is refused: what an older one wrote into it could
 // not be trusted.
 func migrate(ctx context.Context, conn *sql.Conn, now time.Time) error {
+	return inTransaction(ctx, conn, func() error { return migrateInside(ctx, conn, now) })
+}
+
+// inTransaction has do write on a connection, all of it or nothing.
+func inTransaction(ctx context.Context, conn *sql.Conn, do func() error) error {
 	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return fmt.Errorf("begin transaction: %w", err)
 	}
-	if err := migrateInside(ctx, conn, now); err != nil {
+	if err := do(); err != nil {
 		conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		return err
 	}
 	if _, err := conn.ExecContext(ctx, "COMMIT"); err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return fmt.Errorf("commit transaction: %w", err)
 	}
 	return nil
 }

@@ -41,18 +41,21 @@ import (
 
 // A Store is a hub.Store in a SQLite database.
 type Store struct {
-	keys     *seal.Keys
-	o        Options
-	lock     io.Closer
-	write    *sql.DB
-	read     *sql.DB
-	readers  chan *reader
-	files    folder
-	disk     *watermark
-	dataKeys *recent[hub.ID, ownedKey]
-	c        *committer // nil in a Store that only reads
-	closed   sync.Once
-	done     chan struct{}
+	keys      *seal.Keys
+	o         Options
+	lock      io.Closer
+	write     *sql.DB
+	read      *sql.DB
+	readers   chan *reader
+	files     folder
+	disk      *watermark
+	dataKeys  *recent[hub.ID, ownedKey]
+	c         *committer    // nil in a Store that only reads
+	epoch     string        // names this run of the hub
+	marked    int64         // how far the epoch file has the audit log
+	unwatched chan struct{} // closed when nobody keeps watch any more
+	closed    sync.Once
+	done      chan struct{}
 }
 
 var _ hub.Store = (*Store)(nil)
@@ -67,6 +70,7 @@ type Options struct {
 	Submission int64            // the most bytes of all files of a submission, 0 for 250 MiB
 	NewID      func() string    // nil for ULIDs
 	LowWater   int64            // free bytes below which nothing is accepted, 0 for 5 % of the disk but at least 1 GiB
+	Ballast    int64            // bytes to keep of the disk for when it is full, 0 for none
 	DiskFree   func() (free, total int64, err error)
 }
 
@@ -152,7 +156,7 @@ func newStore(path string, keys *seal.Keys, o Options) (*Store, error) {
 	o = o.withDefaults(path)
 	return &Store{
 		keys: keys, o: o, files: folder{path + ".files"}, readers: newReaders(), done: make(chan struct{}),
-		disk:     &watermark{measure: o.DiskFree, low: o.LowWater},
+		disk:     &watermark{measure: o.DiskFree, low: o.LowWater, ballast: ballast{path + ".ballast", o.Ballast}},
 		dataKeys: newRecent[hub.ID, ownedKey](4096),
 	}, nil
 }
@@ -161,32 +165,61 @@ func newStore(path string, keys *seal.Keys, o Options) (*Store, error) {
 func (s *Store) path() string { return s.files.path[:len(s.files.path)-len(".files")] }
 
 func (s *Store) start(ctx context.Context) (err error) {
+	if err := s.unlessHalfRestored(); err != nil {
+		return err
+	}
 	if err := createForOwner(s.path()); err != nil {
 		return err
 	}
 	if s.write, err = openWriter(s.path()); err != nil {
 		return err
 	}
-	conn, err := s.write.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	if err := migrate(ctx, conn, s.o.Clock()); err != nil {
-		conn.Close()
-		return err
-	}
-	if s.read, err = openReaders(s.path()); err != nil {
-		conn.Close()
-		return err
-	}
-	if s.c, err = newCommitter(ctx, s, conn); err != nil {
-		conn.Close()
+	if err := s.take(ctx); err != nil {
 		return err
 	}
 	if err := s.knowsKeys(ctx); err != nil {
 		return err
 	}
-	return s.sweep(ctx)
+	if err := s.sweep(ctx); err != nil {
+		return err
+	}
+	if err := s.finishRestore(ctx); err != nil {
+		return err
+	}
+	if err := s.heedClock(ctx); err != nil {
+		return err
+	}
+	s.disk.room() // takes the ballast aboard
+	return nil
+}
+
+// take looks at the database, brings it to the present schema and to a new epoch, and
+// begins to write it.
+func (s *Store) take(ctx context.Context) error {
+	conn, err := s.write.Conn(ctx)
+	if err != nil {
+		return damaged(err)
+	}
+	err = s.checkAtStart(ctx, conn)
+	if err == nil {
+		err = migrate(ctx, conn, s.o.Clock())
+	}
+	if err == nil {
+		err = s.beginEpoch(ctx, conn)
+	}
+	if err == nil {
+		s.read, err = openReaders(s.path())
+	}
+	if err == nil {
+		s.c, err = newCommitter(ctx, s, conn)
+	}
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	s.unwatched = make(chan struct{})
+	go s.keepWatch()
+	return nil
 }
 
 // createForOwner makes the database's file, if need be, so that nobody else can read it.
@@ -234,10 +267,12 @@ func (s *Store) Close() (err error) {
 	s.closed.Do(func() {
 		if s.c != nil {
 			s.c.stop()
+			<-s.unwatched
 		}
 		close(s.done)
 		for range readersAtOnce {
 			if r := <-s.readers; r.conn != nil { // waits for who is reading still
+				r.asked.close()
 				r.conn.Close()
 			}
 		}

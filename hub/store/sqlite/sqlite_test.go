@@ -52,7 +52,11 @@ func open(t testing.TB, dir string, keys *seal.Keys, o sqlite.Options) *sqlite.S
 
 func newKeys(t testing.TB) *seal.Keys {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "keys.json")
+	return newKeysAt(t, filepath.Join(t.TempDir(), "keys.json"))
+}
+
+func newKeysAt(t testing.TB, path string) *seal.Keys {
+	t.Helper()
 	if err := seal.Init(path, storetest.Municipalities...); err != nil {
 		t.Fatal(err)
 	}

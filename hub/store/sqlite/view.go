@@ -526,6 +526,9 @@ func (s *Store) Counts(ctx context.Context, now time.Time) (hub.Counts, error) {
 		if err := readTallies(q, &c); err != nil {
 			return err
 		}
+		if _, err := one(q, orphans, []any{nanos(now.Add(-orphanAfter))}, &c.Orphans); err != nil {
+			return err
+		}
 		for system := range c.Waiting {
 			due, found, err := oldestDue(q, string(system))
 			if err != nil {

@@ -32,7 +32,7 @@ func testInvariants(w *world) {
 			"recover": func(t *rapid.T) { j.recover(t) },
 			"wait":    func(t *rapid.T) { w.pass(time.Duration(rapid.IntRange(1, 7200).Draw(t, "seconds")) * time.Second) },
 			"take back": func(t *rapid.T) {
-				j.apply(hub.Withdraw{When: w.at(), Key: rapid.SampledFrom(j.c.Submissions).Draw(t, "form").Key})
+				j.apply(hub.Decided{When: w.at(), Key: rapid.SampledFrom(j.c.Submissions).Draw(t, "form").Key, Decision: hub.Decision{Verb: hub.Withdraw, By: "oep"}})
 			},
 			"": func(*rapid.T) { j.look() },
 		})

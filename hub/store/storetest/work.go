@@ -145,7 +145,7 @@ func testAttempts(w *world) {
 	w.attempts(d.Key,
 		hub.Attempt{N: 1, Boot: "boot-1", Started: w.clock().Add(-2 * time.Second)},
 		hub.Attempt{N: 2, Boot: "boot-2", Started: w.clock(), Ended: w.clock(), Answer: hub.Yes, Note: "asked: found: by our key"})
-	if _, err := w.store.Attempts(w.ctx, hub.AsHandler("1082", "x"), d.Key); !errors.Is(err, hub.ErrNotFound) {
+	if _, err := w.store.Attempts(w.ctx, hub.AsHandler("x", "1082"), d.Key); !errors.Is(err, hub.ErrNotFound) {
 		w.Errorf("another municipality reads attempts: %v", err)
 	}
 }
