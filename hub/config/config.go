@@ -47,19 +47,25 @@ func Check(fsys fs.FS, connectors []hub.Connector) []mapping.Problem {
 		c.checkUse(systems, bundle.Routes)
 	}
 	if exists(fsys, settingsFile) {
-		c.checkClients(c.settings(nil), bundle)
+		c.checkCallers(c.settings(nil), bundle)
 	}
 	return c.sorted()
 }
 
-// checkClients finds clients that are to call for a municipality that is not there.
-func (c *configuration) checkClients(s *Settings, b *hub.Bundle) {
-	for _, client := range s.Clients {
-		for _, m := range client.Municipalities {
+// checkCallers finds clients and operators of a municipality that is not there.
+func (c *configuration) checkCallers(s *Settings, b *hub.Bundle) {
+	check := func(line int, name, does string, ms []hub.Municipality) {
+		for _, m := range ms {
 			if _, there := b.Municipalities[m]; !there && isKommunkod(string(m)) {
-				c.add(settingsFile, client.Line, "%s is to call for %s, but no folder under routes/ has that kommunkod", client.Name, m)
+				c.add(settingsFile, line, "%s is to %s for %s, but no folder under routes/ has that kommunkod", name, does, m)
 			}
 		}
+	}
+	for _, client := range s.Clients {
+		check(client.Line, client.Name, "call", client.Municipalities)
+	}
+	for _, o := range s.People {
+		check(o.Line, o.Name, "decide", o.Municipalities)
 	}
 }
 
@@ -68,7 +74,7 @@ func (c *configuration) checkClients(s *Settings, b *hub.Bundle) {
 // Problems.
 func Systems(dir string, connectors []hub.Connector) ([]System, error) {
 	c := newConfiguration(os.DirFS(dir))
-	c.connectors, c.secrets = connectors, secrets{dir, os.LookupEnv}
+	c.connectors, c.secrets = connectors, secrets{dir: dir, env: os.LookupEnv}
 	c.problems = nil // of the municipalities: Open tells of those
 	systems := c.systems()
 	return systems, c.err()

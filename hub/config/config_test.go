@@ -286,6 +286,18 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 			"knutpunkt.yaml:2: oep is to call for 0180, but no folder under routes/ has that kommunkod"},
 		{"a client without secrets", "knutpunkt.yaml", "[env:OEP]", "[]",
 			"knutpunkt.yaml:2: secrets of oep is empty: nobody could call so"},
+		{"an operator of nowhere", "knutpunkt.yaml", "clients:", "operators: { eva: { municipalities: [\"0180\"], secret: env:EVA } }\nclients:",
+			"knutpunkt.yaml:1: eva is to decide for 0180, but no folder under routes/ has that kommunkod"},
+		{"an operator of all and one", "knutpunkt.yaml", "clients:", "operators: { eva: { municipalities: [\"*\", \"0114\"], secret: env:EVA } }\nclients:",
+			"knutpunkt.yaml:1: a kommunkod is four digits in quotes, such as \"0114\""},
+		{"an operator who sees nothing", "knutpunkt.yaml", "clients:", "operators: { eva: { municipalities: [], secret: env:EVA } }\nclients:",
+			"knutpunkt.yaml:1: municipalities of eva is empty: nothing could be seen so"},
+		{"an operator with a name of her own", "knutpunkt.yaml", "clients:", "operators: { Eva B: { municipalities: [\"*\"], secret: env:EVA } }\nclients:",
+			"knutpunkt.yaml:1: an operator's name is 2 to 40 lower-case letters a–z, digits, . and -, beginning with a letter or a digit"},
+		{"an operator's secret in the open", "knutpunkt.yaml", "clients:", "operators: { eva: { municipalities: [\"*\"], secret: hemligt } }\nclients:",
+			"knutpunkt.yaml:1: secret must be written env:NAME or file:PATH, never as the secret itself"},
+		{"an operator with too much", "knutpunkt.yaml", "clients:", "operators: { eva: { municipalities: [\"*\"], secret: env:EVA, role: boss } }\nclients:",
+			"knutpunkt.yaml:1: there is no key called role in eva"},
 		{"login, which is not there yet", "knutpunkt.yaml", "clients:", "login: { issuer: x }\nclients:",
 			"knutpunkt.yaml:1: login is for a later release: this one has no pages for citizens, so leave it out"},
 		{"another store", "knutpunkt.yaml", "clients:", "store: postgres://x\nclients:",
@@ -560,6 +572,21 @@ func TestTwoClientsCannotShareASecret(t *testing.T) {
 	_, err := ReadSettings(write(t, fsys))
 	if err == nil || !strings.Contains(err.Error(), "knutpunkt.yaml:2: oep has the same secret as annan") {
 		t.Errorf("told %v", err)
+	}
+}
+
+func TestTwoOperatorsCannotShareASecret(t *testing.T) {
+	t.Setenv("OEP", "s3cret")
+	t.Setenv("EVA", "s3cret-too")
+	fsys := small()
+	fsys["knutpunkt.yaml"].Data = append(fsys["knutpunkt.yaml"].Data,
+		"operators:\n  eva: { municipalities: [\"*\"], secret: env:EVA }\n  bo: { municipalities: [\"0114\"], secret: env:EVA }\n"...)
+	s, err := ReadSettings(write(t, fsys))
+	if err == nil || !strings.Contains(err.Error(), "knutpunkt.yaml:4: eva has the same secret as bo: what takes two persons would take one") {
+		t.Errorf("told %v", err)
+	}
+	if len(s.People) != 2 || s.People[0].Name != "bo" || s.People[1].Municipalities[0] != AllMunicipalities {
+		t.Errorf("the operators are %+v", s.People)
 	}
 }
 

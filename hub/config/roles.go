@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"reflect"
 	"strings"
 	"time"
 
@@ -24,7 +23,6 @@ func (c *configuration) tryOut(p *page, connector hub.Connector, s System) {
 		if c.opened == nil && err == nil {
 			return errTried
 		}
-		fillSecrets(reflect.ValueOf(into).Elem())
 		return err
 	}
 	system, err := connector.Open(context.Background(), nowhere(s.ID), decode)
@@ -59,20 +57,6 @@ func nowhere(id hub.SystemID) hub.Env {
 type noTransport struct{}
 
 func (noTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, errNowhere }
-
-// fillSecrets puts something in the place of secrets that are not here.
-func fillSecrets(v reflect.Value) {
-	switch {
-	case v.Type() == secretType && v.IsZero():
-		v.Set(reflect.ValueOf(hub.NewSecret("not read")))
-	case v.Kind() == reflect.Struct:
-		for i := range v.NumField() {
-			if v.Field(i).CanSet() {
-				fillSecrets(v.Field(i))
-			}
-		}
-	}
-}
 
 // checkSource sees to it that forms come from a route's source. A system that plays
 // no role at all is one that posts our own JSON to us.

@@ -13,8 +13,9 @@ import (
 // it. The zero value reads nothing and checks only how the references are written,
 // for those who check a configuration where its secrets are not.
 type secrets struct {
-	dir string // what a relative path is relative to
-	env func(name string) (value string, ok bool)
+	dir    string // what a relative path is relative to
+	env    func(name string) (value string, ok bool)
+	unread hub.Secret // stands for each that is written and not read
 }
 
 var (
@@ -33,7 +34,7 @@ func (s secrets) read(reference string) (hub.Secret, error) {
 		return hub.Secret{}, errNotReference
 	}
 	if s.env == nil {
-		return hub.Secret{}, nil
+		return s.unread, nil
 	}
 	text, err := s.text(kind, name)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ type Settings struct {
 	Bus      string         // "memory"
 	Keys     string         // the file of keys that personal data are sealed with
 	Clients  []Client       // in order of name
+	People   []Operator     // who may decide about what rests with people, in order of name
 	TLS      TLS            // of the public API; without it something before it must speak TLS
 	Proxies  []netip.Prefix // whose word on where a call came from is believed
 }
@@ -33,6 +35,17 @@ type Client struct {
 	Key            KeyFrom
 	Line           int // where it stands in knutpunkt.yaml
 }
+
+// An Operator is a person who works the list of what rests with people.
+type Operator struct {
+	Name           string             // by which the audit log knows her
+	Municipalities []hub.Municipality // or AllMunicipalities alone
+	Secret         hub.Secret
+	Line           int // where she stands in knutpunkt.yaml
+}
+
+// AllMunicipalities stands for every municipality of the configuration.
+const AllMunicipalities hub.Municipality = "*"
 
 // Viewer gives what the client may see.
 func (c Client) Viewer() hub.Viewer { return hub.AsClient(c.Name, c.Municipalities, c.Services) }
@@ -75,6 +88,7 @@ type settingsText struct {
 	Bus      word                  `yaml:"bus,omitempty"`
 	Keys     word                  `yaml:"keys,omitempty"`
 	Clients  map[string]clientText `yaml:"clients,omitempty"`
+	People   map[string]personText `yaml:"operators,omitempty"`
 	TLS      *tlsText              `yaml:"tls,omitempty"`
 	Login    later                 `yaml:"login,omitempty"`
 	Proxies  []word                `yaml:"proxies,omitempty"`
@@ -89,11 +103,17 @@ type clientText struct {
 	Line           int
 }
 
+type personText struct {
+	Municipalities []word     `yaml:"municipalities"`
+	Secret         hub.Secret `yaml:"secret"`
+	Line           int
+}
+
 // ReadSettings reads DIR/knutpunkt.yaml and the secrets that it refers to. Overrides
 // stand before the file, and an earlier one before a later: flags first, then the
 // Environment. The error is a Problems.
 func ReadSettings(dir string, overrides ...Override) (*Settings, error) {
-	c := &configuration{fsys: os.DirFS(dir), secrets: secrets{dir, os.LookupEnv}}
+	c := &configuration{fsys: os.DirFS(dir), secrets: secrets{dir: dir, env: os.LookupEnv}}
 	s := c.settings(overrides)
 	return s, c.err()
 }
@@ -113,7 +133,8 @@ func (c *configuration) settings(overrides []Override) *Settings {
 	s := &Settings{
 		Listen: p.address(text.Listen, "listen", "127.0.0.1:8700"), Operator: p.address(text.Operator, "operator", "127.0.0.1:8701"),
 		Store: p.store(text.Store), Bus: p.bus(text.Bus), Keys: p.keys(text.Keys),
-		Clients: p.clients(text.Clients), TLS: p.tls(text.TLS), Proxies: p.proxies(text.Proxies),
+		Clients: p.clients(text.Clients), People: p.people(text.People), TLS: p.tls(text.TLS),
+		Proxies: p.proxies(text.Proxies),
 	}
 	if s.Listen == s.Operator && top != nil {
 		p.add(text.Operator.line, "listen and operator are the same address: what operators see is for them alone")
@@ -237,12 +258,7 @@ func (p *page) clients(texts map[string]clientText) []Client {
 
 func (p *page) client(name string, text clientText) Client {
 	c := Client{Name: name, Line: text.Line, Secrets: text.Secrets, Key: KeyFrom(text.Key.text)}
-	for _, code := range text.Municipalities {
-		if !isKommunkod(code.text) && code.text != "" {
-			p.add(code.line, `a kommunkod is four digits in quotes, such as "0114"`)
-		}
-		c.Municipalities = append(c.Municipalities, hub.Municipality(code.text))
-	}
+	c.Municipalities = p.kommunkoder(text.Municipalities)
 	for _, service := range text.Services {
 		c.Services = append(c.Services, service.text)
 	}
@@ -266,4 +282,51 @@ func (p *page) client(name string, text clientText) Client {
 		}
 	}
 	return c
+}
+
+func (p *page) kommunkoder(codes []word) []hub.Municipality {
+	var all []hub.Municipality
+	for _, code := range codes {
+		if !isKommunkod(code.text) && code.text != "" {
+			p.add(code.line, `a kommunkod is four digits in quotes, such as "0114"`)
+		}
+		all = append(all, hub.Municipality(code.text))
+	}
+	return all
+}
+
+// people reads operators. Two with the same secret would be one person, and what takes
+// two would take one.
+func (p *page) people(texts map[string]personText) []Operator {
+	var all []Operator
+	owner := map[hub.Secret]string{}
+	for _, name := range sortedKeys(texts) {
+		o := p.person(name, texts[name])
+		if other := owner[o.Secret]; other != "" {
+			p.add(o.Line, "%s has the same secret as %s: what takes two persons would take one", name, other)
+		}
+		if o.Secret != (hub.Secret{}) {
+			owner[o.Secret] = name
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+var personName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,39}$`)
+
+func (p *page) person(name string, text personText) Operator {
+	o := Operator{Name: name, Secret: text.Secret, Line: text.Line}
+	if !personName.MatchString(name) {
+		p.add(o.Line, "an operator's name is 2 to 40 lower-case letters a–z, digits, . and -, beginning with a letter or a digit")
+	}
+	switch {
+	case len(text.Municipalities) == 0:
+		p.add(o.Line, "municipalities of %s is empty: nothing could be seen so", name)
+	case len(text.Municipalities) == 1 && text.Municipalities[0].text == string(AllMunicipalities):
+		o.Municipalities = []hub.Municipality{AllMunicipalities}
+	default:
+		o.Municipalities = p.kommunkoder(text.Municipalities)
+	}
+	return o
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -45,9 +46,11 @@ type bed struct {
 	public   *httptest.Server
 	operator *httptest.Server
 	diarium  *diarium
+	closed   atomic.Bool // the diarium is in its maintenance window
 	stop     func()
 	disk     atomic.Int64 // free bytes
 	boots    int
+	boot     string
 	tune     func(*web.Options)
 }
 
@@ -84,10 +87,10 @@ func (b *bed) start(t testing.TB) {
 func (b *bed) build(t testing.TB) {
 	t.Helper()
 	b.boots++
-	boot := "boot-" + string(rune('a'+b.boots))
+	b.boot = "boot-" + string(rune('a'+b.boots))
 	log := slog.New(slog.NewJSONHandler(b.log, nil))
 	store, err := sqlite.Open(t.Context(), filepath.Join(b.dir, "knutpunkt.db"), b.keys, sqlite.Options{
-		Boot: boot, Clock: time.Now, Log: log, File: 1 << 20, Submission: 2 << 20, LowWater: 1000,
+		Boot: b.boot, Clock: time.Now, Log: log, File: 1 << 20, Submission: 2 << 20, LowWater: 1000,
 		DiskFree: func() (int64, int64, error) { return b.disk.Load(), 1 << 40, nil },
 	})
 	if err != nil {
@@ -96,9 +99,12 @@ func (b *bed) build(t testing.TB) {
 	b.store = store
 	wakes := bus.Memory(log)
 	b.hub = hub.New(hub.Options{
-		Store: store, Bus: wakes, Bundle: bundle(), Boot: boot, Clock: time.Now,
+		Store: store, Bus: wakes, Bundle: bundle(), Boot: b.boot, Clock: time.Now,
 		Jitter: func() float64 { return 0.5 }, Log: log, Systems: []hub.Opened{
-			{ID: "karlskrona.portal"}, {ID: "karlskrona.diarium", System: hub.System{Destination: b.diarium}},
+			{ID: "karlskrona.portal"}, {
+				ID: "karlskrona.diarium", System: hub.System{Destination: b.diarium},
+				Closed: func(time.Time) bool { return b.closed.Load() },
+			},
 			{ID: "eslov.portal"}, {ID: "shared.oep", System: hub.System{Source: lines{}}},
 			{ID: "karlskrona.blankett", System: hub.System{Source: lines{}}}, {ID: "shared.blankett", System: hub.System{Source: lines{}}},
 		},
@@ -121,7 +127,7 @@ func (b *bed) build(t testing.TB) {
 		store.Close()
 	})
 	t.Cleanup(b.stop)
-	o := web.Options{Hub: b.hub, Version: "test", Clients: clients()}
+	o := web.Options{Hub: b.hub, Version: "test", Clients: clients(), People: people()}
 	b.tune(&o)
 	b.web = web.New(o)
 }
@@ -136,6 +142,25 @@ func clients() []web.Client {
 		},
 	}
 }
+
+func people() []web.Operator {
+	return []web.Operator{
+		{Name: "registrator", Municipalities: []hub.Municipality{"1080"}, Secret: hub.NewSecret("hemlig-r")},
+		{Name: "gruppledare", Municipalities: []hub.Municipality{"*"}, Secret: hub.NewSecret("hemlig-g")},
+		{Name: "eslovare", Municipalities: []hub.Municipality{"1285"}, Secret: hub.NewSecret("hemlig-e")},
+	}
+}
+
+// as is the header of an operator who says who she is.
+func as(name, secret string) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+secret))
+}
+
+var (
+	registrator = as("registrator", "hemlig-r")
+	gruppledare = as("gruppledare", "hemlig-g")
+	eslovare    = as("eslovare", "hemlig-e")
+)
 
 func secrets(texts ...string) []hub.Secret {
 	var all []hub.Secret
@@ -248,6 +273,13 @@ func (l *locked) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// forget begins a log anew.
+func (l *locked) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Reset()
 }
 
 // An answer is what came back, read to its end.

@@ -38,12 +38,14 @@ const (
 
 // A call is one request, with what has been found out about it.
 type call struct {
-	r      *http.Request
-	w      *recorder
-	id     string  // a UUID of ours
-	client *caller // who calls; nil on the operator's listener, and where nobody needs to be known
-	route  string  // the pattern that matched
-	pages  bool
+	r        *http.Request
+	w        *recorder
+	id       string     // a UUID of ours
+	client   *caller    // who calls; nil on the operators' listener, and where nobody needs to be known
+	operator string     // who calls there, by name; "" for who has not said
+	as       hub.Viewer // on whose behalf the Store is read
+	route    string     // the pattern that matched
+	pages    bool
 }
 
 func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -57,6 +59,9 @@ func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Request-Id", c.id)
 	if r.TLS != nil {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	if len(r.TransferEncoding) > 0 {
+		h.Set("Connection", "close") // it may have had a length too, by which a server before us sees another call behind it
 	}
 	if err := f.answer(c); err != nil {
 		f.refuse(c, err)
@@ -107,6 +112,7 @@ func (f *face) find(c *call) (route, error) {
 var segments = map[string]*regexp.Regexp{
 	"{id}":     regexp.MustCompile(`^[0-9A-Za-z_-]{10,40}$`),
 	"{system}": regexp.MustCompile(`^[a-z0-9_-]{1,60}(\.[a-z0-9_-]{1,60})?$`),
+	"{key}":    regexp.MustCompile(`^[0-9A-Za-z_-]{10,120}$`),
 	"{slug}":   regexp.MustCompile(`^[a-z-]{1,60}$`),
 }
 
@@ -138,7 +144,7 @@ func (f *face) note(c *call, begun time.Time) {
 	default:
 		method = "other"
 	}
-	client := ""
+	client := c.operator
 	if c.client != nil {
 		client = c.client.Name
 	}
@@ -178,9 +184,6 @@ func (c *call) json(status int, v any) error {
 
 // submission gives the ID in the path.
 func (c *call) submission() hub.ID { return hub.ID(c.r.PathValue("id")) }
-
-// viewer says on whose behalf the Store is read.
-func (c *call) viewer() hub.Viewer { return c.client.viewer }
 
 // A recorder remembers which status was answered.
 type recorder struct {

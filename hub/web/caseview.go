@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"errors"
 	"strconv"
 	"time"
@@ -10,13 +9,18 @@ import (
 )
 
 // A caseView is one case in the words of the console. It has no content: what a form
-// says, and of whom, is not here.
+// says, and of whom, is not here; and why people decided as they did is shown only to
+// who has said who she is.
 type caseView struct {
 	ID                             hub.CaseID
 	Title, Municipality, Ref, News string
 	Steps                          []stepView
 	Submissions                    []submissionView
+	Acts                           []actView
 }
+
+// An actView is a line of the audit log.
+type actView struct{ At, What, Key, Note, By, Reason string }
 
 type stepView struct {
 	Name, Text string
@@ -27,6 +31,7 @@ type submissionView struct {
 	ID                hub.ID
 	Name, State, Note string
 	Held              *heldView
+	Choices           *choicesView // of a form that does not rest
 	Deliveries        []deliveryView
 }
 
@@ -39,19 +44,30 @@ type deliveryView struct {
 }
 
 // A heldView tells why something rests with a person: what happened, what it means to
-// the citizen, and what can be done.
-type heldView struct{ Where, Note, What, Citizen, Do string }
+// who sent the form, who can put it right, and what is safe; and what can be decided.
+type heldView struct {
+	Where, Note string
+	reason
+	Choices choicesView
+}
+
+func (h heldView) What() string    { return h.what }
+func (h heldView) Citizen() string { return h.citizen }
+func (h heldView) Who() string     { return h.who }
+func (h heldView) Safe() string    { return h.safe }
 
 // caseView reads a case by its own ID or by that of one of its submissions.
-func (s *Server) caseView(ctx context.Context, id string) (caseView, error) {
-	by := s.Options.Operator
-	c, err := s.store.Case(ctx, by, hub.CaseID(id))
-	if errors.Is(err, hub.ErrNotFound) {
-		c, err = s.store.CaseOf(ctx, by, hub.ID(id))
-	}
+func (s *Server) caseView(c *call) (caseView, error) {
+	ctx, by := c.r.Context(), c.as
+	of, err := s.caseBy(ctx, by, c.r.PathValue("id"))
 	if err != nil {
 		return caseView{}, err
 	}
+	return s.viewOf(c, of)
+}
+
+func (s *Server) viewOf(call *call, c hub.Case) (caseView, error) {
+	ctx, by := call.r.Context(), call.as
 	lines, err := s.store.Statuses(ctx, by, c.ID, 0, mostLines)
 	if err != nil {
 		return caseView{}, err
@@ -67,17 +83,22 @@ func (s *Server) caseView(ctx context.Context, id string) (caseView, error) {
 		if i > 0 {
 			sub.Name = "Komplettering " + strconv.Itoa(i)
 		}
+		if p.Ended() {
+			sub.Note = ""
+		}
 		if p.State == hub.EnrichWait {
 			sub.State += ", nytt försök " + clock(p.Due)
 		}
-		if sub.Held = heldOf(p, ""); sub.Held != nil {
+		if sub.Held = s.heldOf(call, c, p, ""); sub.Held != nil {
 			sub.Note = ""
+		} else if choices := s.choicesFor(call, c, p); len(choices.Choices) > 0 {
+			sub.Choices = &choices
 		}
 		for _, d := range c.Deliveries {
 			if d.Submission != p.Submission {
 				continue
 			}
-			row, err := s.deliveryView(ctx, d)
+			row, err := s.deliveryView(call, c, d)
 			if err != nil {
 				return caseView{}, err
 			}
@@ -85,10 +106,30 @@ func (s *Server) caseView(ctx context.Context, id string) (caseView, error) {
 		}
 		v.Submissions = append(v.Submissions, sub)
 	}
-	return v, nil
+	v.Acts, err = s.actViews(call, c.ID)
+	return v, err
 }
 
-func (s *Server) deliveryView(ctx context.Context, d hub.Progress) (deliveryView, error) {
+func (s *Server) actViews(c *call, id hub.CaseID) ([]actView, error) {
+	acts, err := s.store.Acts(c.r.Context(), c.as, id)
+	if errors.Is(err, hub.ErrContents) { // how the case stands is known without them
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var views []actView
+	for _, a := range acts {
+		v := actView{At: clock(a.At), What: actText(a.What), Key: string(a.Key), Note: a.Note, By: a.By}
+		if c.operator != "" {
+			v.Reason = a.Reason
+		}
+		views = append(views, v)
+	}
+	return views, nil
+}
+
+func (s *Server) deliveryView(c *call, of hub.Case, d hub.Progress) (deliveryView, error) {
 	to := string(d.System)
 	if d.Kind == hub.TellingKind {
 		to += " (besked om " + d.Step.Swedish() + ")"
@@ -97,7 +138,7 @@ func (s *Server) deliveryView(ctx context.Context, d hub.Progress) (deliveryView
 	}
 	v := deliveryView{
 		Key: d.Key, To: to, State: stateWords[d.State], Note: d.Note,
-		Tries: strconv.Itoa(d.Attempts) + " försök", Held: heldOf(d, to),
+		Tries: strconv.Itoa(d.Attempts) + " försök", Held: s.heldOf(c, of, d, to),
 	}
 	switch d.State {
 	case hub.RetryWait, hub.Unknown:
@@ -119,7 +160,7 @@ func (s *Server) deliveryView(ctx context.Context, d hub.Progress) (deliveryView
 	if d.Attempts == 0 {
 		return v, nil
 	}
-	attempts, err := s.store.Attempts(ctx, s.Options.Operator, d.Key)
+	attempts, err := s.store.Attempts(c.r.Context(), c.as, d.Key)
 	for _, a := range attempts {
 		v.Attempts = append(v.Attempts, attemptText(a))
 	}
@@ -169,12 +210,11 @@ func stepsOf(c hub.Case, lines []hub.Status) []stepView {
 }
 
 // heldOf tells why a row rests with a person; nil when it does not.
-func heldOf(p hub.Progress, where string) *heldView {
+func (s *Server) heldOf(c *call, of hub.Case, p hub.Progress, where string) *heldView {
 	if p.State != hub.Held {
 		return nil
 	}
-	r := reasons[p.Reason]
-	return &heldView{where, p.Note, r.what, r.citizen, r.do}
+	return &heldView{where, p.Note, reasonOf(p.Reason, p.Kind), s.choicesFor(c, of, p)}
 }
 
 // clock writes a time as people in Sweden read it.

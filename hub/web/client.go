@@ -65,6 +65,7 @@ func (s *Server) admitClient(c *call) error {
 		p.header = http.Header{"Www-Authenticate": {`Bearer realm="knutpunkt"`}}
 		return p
 	}
+	c.as = c.client.viewer
 	if !c.client.limiter.AllowN(s.Hub.Clock(), 1) {
 		return retryLater("rate-limited", "1")
 	}

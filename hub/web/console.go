@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"html/template"
-	"net"
 	"net/http"
-	"net/netip"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,52 +16,63 @@ import (
 
 var errPage = errors.New("a page cannot be rendered")
 
-// admitOperator lets a call in on the operator's listener. Nobody is asked who they
-// are, so a page of another site must not get at it by giving its own name our
-// address: the console answers only to an address, or to localhost.
-func (s *Server) admitOperator(c *call) error {
-	if !strings.HasPrefix(c.r.URL.Path, "/console") {
-		return nil
-	}
-	host, _, err := net.SplitHostPort(c.r.Host)
-	if err != nil {
-		host = c.r.Host
-	}
-	_, err = netip.ParseAddr(strings.Trim(host, "[]"))
-	if err != nil && host != "localhost" || isForeign(c.r) && c.r.Header.Get("Sec-Fetch-Mode") != "navigate" {
-		return refusal("cross-origin")
-	}
-	return nil
-}
-
 // mostListed is how many cases the console's lists show.
 const mostListed = 50
 
-// consoleList shows what rests with a person, the longest first, and the cases that
-// were touched last.
+// consoleList shows the work list, and then the cases that were touched last.
 func (s *Server) consoleList(c *call) error {
 	ctx := c.r.Context()
-	lines, err := s.store.List(ctx, s.Options.Operator, hub.Filter{State: hub.Held, Limit: mostListed})
+	b, err := s.board(ctx, c.as)
 	if err != nil {
 		return err
 	}
-	var held, latest []caseLine
-	for _, l := range lines {
-		held = append(held, s.lineOf(l.Case))
-	}
-	ids, err := s.latestCases(ctx)
+	ids, err := s.latestCases(ctx, c.as)
 	if err != nil {
 		return err
 	}
+	v := struct {
+		board
+		Latest []caseLine
+		Sign   signed
+	}{b, nil, s.signed(c, "")}
 	for _, id := range ids {
-		of, err := s.store.Case(ctx, s.Options.Operator, id)
+		of, err := s.store.Case(ctx, c.as, id)
 		if err != nil {
 			return err
 		}
-		latest = append(latest, s.lineOf(of))
+		v.Latest = append(v.Latest, s.lineOf(of))
 	}
-	v := struct{ Held, Latest []caseLine }{held, latest}
-	return c.page(http.StatusOK, page{Language: "sv", Title: "Ärenden", Console: true}, "list", v)
+	return c.page(http.StatusOK, page{Language: "sv", Title: "Felkorgen", Console: true}, "list", v)
+}
+
+// signed is what a page says of who reads it, and of what she has just decided.
+type signed struct {
+	Operator string // "" for who has not said
+	Decides  bool   // there are operators, so that somebody can
+	Case     string // where to come back after signing in; "" for the work list
+	Said     string
+}
+
+func (s *Server) signed(c *call, of hub.CaseID) signed {
+	return signed{c.operator, s.hasOperators(), string(of), said(c.r.URL.Query())}
+}
+
+// said gives the words for the outcome that an address names. Nothing of the address is
+// repeated but numbers.
+func said(query url.Values) string {
+	if query.Get("said") != "all" {
+		return outcomeTexts[query.Get("said")]
+	}
+	released, err := strconv.ParseUint(query.Get("released"), 10, 16)
+	proposed, err2 := strconv.ParseUint(query.Get("proposed"), 10, 16)
+	if err != nil || err2 != nil {
+		return ""
+	}
+	text := plural(int(released), "tas om", "tas om") + "."
+	if proposed > 0 {
+		text += " " + plural(int(proposed), "väntar", "väntar") + " på en andra person."
+	}
+	return text
 }
 
 // A caseLine is a case in a list.
@@ -90,13 +101,13 @@ func (s *Server) names(c hub.Case) (title, municipality string) {
 
 // latestCases gives the cases whose statuses are at the end of the feed, the last
 // first. The feed is only told forwards, so its end is found by halving.
-func (s *Server) latestCases(ctx context.Context) ([]hub.CaseID, error) {
+func (s *Server) latestCases(ctx context.Context, by hub.Viewer) ([]hub.CaseID, error) {
 	const window = 10 * mostListed
-	end, err := s.feedEnd(ctx)
+	end, err := s.feedEnd(ctx, by)
 	if err != nil {
 		return nil, err
 	}
-	lines, err := s.store.Statuses(ctx, s.Options.Operator, "", end-min(end, window), window)
+	lines, err := s.store.Statuses(ctx, by, "", end-min(end, window), window)
 	if err != nil {
 		return nil, err
 	}
@@ -110,9 +121,9 @@ func (s *Server) latestCases(ctx context.Context) ([]hub.CaseID, error) {
 }
 
 // feedEnd gives the number of the feed's last line, 0 when it is empty.
-func (s *Server) feedEnd(ctx context.Context) (uint64, error) {
+func (s *Server) feedEnd(ctx context.Context, by hub.Viewer) (uint64, error) {
 	goesOn := func(after uint64) (bool, error) {
-		lines, err := s.store.Statuses(ctx, s.Options.Operator, "", after, 1)
+		lines, err := s.store.Statuses(ctx, by, "", after, 1)
 		return len(lines) > 0, err
 	}
 	below, above := uint64(0), uint64(1)
@@ -143,10 +154,14 @@ func (s *Server) feedEnd(ctx context.Context) (uint64, error) {
 
 // consoleCase shows one case, and follows it where the browser runs scripts.
 func (s *Server) consoleCase(c *call) error {
-	v, err := s.caseView(c.r.Context(), c.r.PathValue("id"))
+	view, err := s.caseView(c)
 	if err != nil {
 		return err
 	}
+	v := struct {
+		caseView
+		Sign signed
+	}{view, s.signed(c, view.ID)}
 	p := page{Language: "sv", Title: v.Title, Console: true, Script: template.JS(script)}
 	return c.page(http.StatusOK, p, "case-page", v)
 }
@@ -157,8 +172,8 @@ const glance = time.Second
 
 // consoleStream sends a case's part of the page each time that it has changed.
 func (s *Server) consoleStream(c *call) error {
-	ctx, id := c.r.Context(), c.r.PathValue("id")
-	first, err := s.caseView(ctx, id)
+	ctx := c.r.Context()
+	first, err := s.caseView(c)
 	if err != nil {
 		return err
 	}
@@ -177,7 +192,7 @@ func (s *Server) consoleStream(c *call) error {
 	defer look.Stop()
 	defer beat.Stop()
 	for shown := ""; ; {
-		view, err := s.caseView(ctx, id)
+		view, err := s.caseView(c)
 		if err != nil {
 			return err
 		}
@@ -200,6 +215,9 @@ func (s *Server) consoleStream(c *call) error {
 		case <-poked:
 		case <-look.C:
 		case <-beat.C:
+			if s.signIn(c) != nil { // she may decide no longer
+				return nil
+			}
 			out.write(": still here\n\n")
 		}
 	}

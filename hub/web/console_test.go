@@ -59,7 +59,7 @@ func TestConsoleHeld(t *testing.T) {
 	poked, end := b.hub.Watch("")
 	defer end()
 	for id, wants := range map[string][]string{
-		refused.ID: {"Vilar hos en människa", "svarade nej", "HTTP status 422", "Den sökande ser", "Rätta mappningen"},
+		refused.ID: {"Vilar hos en människa", "svarade nej", "HTTP status 422", "Den sökande ser", "Rätta det som systemet klagar på", "Den som förvaltar"},
 		unknown.ID: {"Ingen väg är beskriven", "E-tjänst nobody-knows"},
 	} {
 		for tries := 0; ; tries++ {
@@ -80,7 +80,7 @@ func TestConsoleHeld(t *testing.T) {
 		}
 	}
 	list := ask(t, b.operator, "GET", "/console", "")
-	held, _, _ := strings.Cut(list.body, "Senast rörda")
+	held, _, _ := strings.Cut(list.body, "Senast rörda ärenden")
 	if !strings.Contains(held, refused.ID) || !strings.Contains(held, unknown.ID) {
 		t.Error("what rests is not on the list")
 	}

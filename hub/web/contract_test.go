@@ -2,8 +2,13 @@ package web
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,31 +19,86 @@ import (
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
 
-// TestOpenAPI holds the written contract against the routes, both ways.
+// TestOpenAPI holds the written contracts against the routes, both ways.
 func TestOpenAPI(t *testing.T) {
-	var contract struct {
-		Paths map[string]map[string]json.RawMessage
+	for _, test := range []struct {
+		name   string
+		text   []byte
+		routes []route
+	}{
+		{"public", openAPI, (&Server{}).publicRoutes()}, {"operators", operatorsAPI, (&Server{}).operatorRoutes(nil)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var contract struct {
+				Paths map[string]map[string]json.RawMessage
+			}
+			if err := json.Unmarshal(test.text, &contract); err != nil {
+				t.Fatal(err)
+			}
+			written := map[string]bool{}
+			for path, operations := range contract.Paths {
+				for method := range operations {
+					if method != "parameters" {
+						written[strings.ToUpper(method)+" "+path] = true
+					}
+				}
+			}
+			for _, r := range test.routes {
+				if name := r.method + " " + r.pattern; !written[name] {
+					t.Errorf("%s is answered and not written", name)
+				} else {
+					delete(written, name)
+				}
+			}
+			for name := range written {
+				t.Errorf("%s is written and not answered", name)
+			}
+		})
 	}
-	if err := json.Unmarshal(openAPI, &contract); err != nil {
+}
+
+// TestOperatorsWords holds what operators are told and may post against the contract.
+func TestOperatorsWords(t *testing.T) {
+	type object struct {
+		Required   []string
+		Properties map[string]struct{ Enum []string }
+	}
+	var contract struct {
+		Components struct{ Schemas map[string]object }
+	}
+	if err := json.Unmarshal(operatorsAPI, &contract); err != nil {
 		t.Fatal(err)
 	}
-	written := map[string]bool{}
-	for path, operations := range contract.Paths {
-		for method := range operations {
-			if method != "parameters" {
-				written[strings.ToUpper(method)+" "+path] = true
+	schemas := contract.Components.Schemas
+	for name, v := range map[string]any{
+		"Decision": decision{}, "Approval": approval{}, "Outcome": outcome{}, "Row": row{}, "Act": act{},
+		"WorkList": board{}, "Card": card{}, "Queue": queue{},
+	} {
+		var said []string
+		for i := range reflect.TypeOf(v).NumField() {
+			if tag, _, _ := strings.Cut(reflect.TypeOf(v).Field(i).Tag.Get("json"), ","); tag != "-" {
+				said = append(said, tag)
+			}
+		}
+		written := slices.Collect(maps.Keys(schemas[name].Properties))
+		slices.Sort(said)
+		slices.Sort(written)
+		if !slices.Equal(said, written) {
+			t.Errorf("%s has %v, and is written with %v", name, said, written)
+		}
+		for _, required := range schemas[name].Required {
+			if !slices.Contains(written, required) {
+				t.Errorf("%s must have %s, which is not there", name, required)
 			}
 		}
 	}
-	for _, r := range (&Server{}).publicRoutes() {
-		if name := r.method + " " + r.pattern; !written[name] {
-			t.Errorf("%s is answered and not written", name)
-		} else {
-			delete(written, name)
-		}
+	if written := schemas["Outcome"].Properties["outcome"].Enum; !slices.Equal(slices.Sorted(slices.Values(written)), sortedKeys(outcomeTexts)) {
+		t.Errorf("the outcomes are written as %v", written)
 	}
-	for name := range written {
-		t.Errorf("%s is written and not answered", name)
+	for _, verb := range schemas["Decision"].Properties["verb"].Enum {
+		if !slices.Contains(hub.Verbs, hub.Verb(verb)) {
+			t.Errorf("%s is no verb", verb)
+		}
 	}
 }
 
@@ -80,8 +140,20 @@ func TestOpenAPIWords(t *testing.T) {
 // TestEverythingHasWords: nothing that the hub can say is without words for people.
 func TestEverythingHasWords(t *testing.T) {
 	for _, r := range hub.Reasons {
-		if w := reasons[r]; w.what == "" || w.citizen == "" || w.do == "" {
-			t.Errorf("the reason %s has no words", r)
+		for _, kind := range []hub.Kind{hub.FormKind, hub.DocumentKind, hub.TellingKind} {
+			if w := reasonOf(r, kind); w.name == "" || w.what == "" || w.citizen == "" || w.who == "" || w.safe == "" {
+				t.Errorf("the reason %s of a %s has no words", r, kind)
+			}
+		}
+	}
+	for _, c := range []hub.Cause{hub.Down, hub.Credentials, hub.AddressChanged, hub.ContractBroken, hub.Busy} {
+		if w := causes[c]; w.name == "" || w.what == "" || w.citizen == "" || w.who == "" || w.safe == "" {
+			t.Errorf("the cause %s has no words", c)
+		}
+	}
+	for _, verb := range hub.Verbs {
+		if verbTexts[verb] == "" || choiceTexts[verb].name == "" || choiceTexts[verb].means == "" {
+			t.Errorf("the verb %s has no words", verb)
 		}
 	}
 	if len(reasons) != len(hub.Reasons) {
@@ -102,6 +174,74 @@ func TestEverythingHasWords(t *testing.T) {
 			t.Errorf("the problem %s has no page", slug)
 		}
 	}
+}
+
+// TestTheHubsOwnWordsAreInSwedish: every conflict and every act that the hub can tell of
+// has words for people.
+func TestTheHubsOwnWordsAreInSwedish(t *testing.T) {
+	conflict, done := regexp.MustCompile(`conflict\("([^"]+)"\)`), regexp.MustCompile(`\.act\("([^"]+)"`)
+	files, err := filepath.Glob("../*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal("the hub's own text is not there")
+	}
+	told := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range conflict.FindAllStringSubmatch(string(text), -1) {
+			if told[m[1]] = true; conflicts[m[1]] == "" {
+				t.Errorf("%s: %q has no words in Swedish", file, m[1])
+			}
+		}
+		for _, m := range done.FindAllStringSubmatch(string(text), -1) {
+			if what := m[1]; !strings.HasSuffix(what, " ") && actText(what) == what {
+				t.Errorf("%s: the act %q has no words in Swedish", file, what)
+			}
+		}
+	}
+	for text := range conflicts {
+		if !told[text] {
+			t.Errorf("there are words for %q, which is never said", text)
+		}
+	}
+	for _, verb := range hub.Verbs {
+		for _, what := range []string{string(verb), "proposed " + string(verb), "approved " + string(verb)} {
+			if text := actText(what); text == what || strings.HasSuffix(text, ": ") {
+				t.Errorf("the act %q has no words in Swedish", what)
+			}
+		}
+	}
+}
+
+// TestTextsThatMentionPersons: a reason is no place for a personnummer, however it is
+// written; other numbers may stand there.
+func TestTextsThatMentionPersons(t *testing.T) {
+	for text, want := range map[string]bool{
+		"gäller 19881003-2386": true, "gäller 198810032386.": true, "881003-2386 har ringt": true, "881003 2386": true,
+		"19881003 – 2386": true, "881003+2386": true, "pnr 8810032386": true, "(19881003\u00a02386)": true,
+		"SBN 2026/1234 finns redan": false, "mappningen rättad rad 12": false, "ring 0455-30 30 00": false, "ärende 01ARZ3NDEKTSV4RRFFQ69G5FAV": false,
+		"tele 070-123 45 67, dnr BN-2026-000123": false, "": false,
+	} {
+		if got := mentionsPerson(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+// FuzzMentionsPerson: a personnummer is found in a text, whatever else is written there.
+func FuzzMentionsPerson(f *testing.F) {
+	for _, seed := range []string{"", "gäller", "123456", "dnr 2026-0001", "6f1c1b1e-1988", "0455-30 30 00", "-", "\u00a0"} {
+		f.Add(seed, seed)
+	}
+	f.Fuzz(func(t *testing.T, before, after string) {
+		for _, number := range []string{"19881003-2386", "198810032386", "881003 2386", "881003-2386"} {
+			if text := before + " " + number + " " + after; !mentionsPerson(text) {
+				t.Errorf("not found in %q", text)
+			}
+		}
+	})
 }
 
 // TestTransport: plain HTTP is taken from this machine and from our proxies, and what
@@ -140,7 +280,7 @@ func TestTransport(t *testing.T) {
 func TestKeysThatLookLikePersons(t *testing.T) {
 	for key, want := range map[string]bool{
 		"198810032386": true, "19881003-2386": true, "a:881003-2386": true, "881003-2386": true,
-		"form-8810032386-1": true, "198206822390": true, "202611220519": true, // a time is refused always, not one day in ten
+		"form-8810032386-1": true, "702-198810032386": true, "1-8810032386": true, "2026-1-881003-2386": true, "2611220519": false, "198206822390": true, "202611220519": true, // a time is refused always, not one day in ten
 		"6f1c1b1e-1988-1003-2386-198810032386": false, "2026-000123": false, "ord-1234567890": false,
 		"01ARZ3NDEKTSV4RRFFQ69G5FAV": false, "oep-702-21314-2": false, "1763791163": false, "12345678901234567890": false,
 	} {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -69,6 +70,7 @@ func (e envelope) faults() []fault {
 	for _, t := range texts {
 		wrong(t.required && t.text == "", t.pointer, "required")
 		wrong(len(t.text) > mostText, t.pointer, "too-long")
+		wrong(strings.ContainsAny(t.text, "\t\r\n"), t.pointer, "control-character") // the others are refused when it is read
 	}
 	wrong(e.Municipality != "" && !isKommunkod(e.Municipality), "/municipality", "not-a-kommunkod")
 	_, err := e.submitted()

@@ -35,3 +35,13 @@ func (s *Server) contract(c *call) error {
 	c.w.Write(openAPI)
 	return nil
 }
+
+//go:embed operators.json
+var operatorsAPI []byte
+
+// operatorContract answers with the written contract of the operators' API.
+func (s *Server) operatorContract(c *call) error {
+	c.w.Header().Set("Content-Type", jsonType)
+	_, err := c.w.Write(operatorsAPI)
+	return err
+}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -16,6 +18,8 @@ func TestHostile(t *testing.T) {
 	b := newBed(t)
 	auth, key := bearer(portalToken), "Idempotency-Key: 6f1c1b1e-0001"
 	post := []string{auth, key, jsonBody}
+	var contract written
+	decode(t, ask(t, b.public, "GET", "/openapi.json", ""), &contract)
 	for _, test := range []struct {
 		name, why    string
 		method, path string
@@ -89,6 +93,7 @@ func TestHostile(t *testing.T) {
 		{"65 deep", "45", "POST", "/v1/submissions", form("h1", "answers="+strings.Repeat(`{"a":`, 65)+"1"+strings.Repeat("}", 65)), post, 400, "malformed-json", "too-deep", ""},
 		{"10,000 deep", "45", "POST", "/v1/submissions", strings.Repeat("[", 10_000), post, 400, "malformed-json", "too-deep", ""},
 		{"control character", "46", "POST", "/v1/submissions", form("h1", `service="a\u0000b"`), post, 422, "control-character", "control-character", ""},
+		{"line break", "46", "POST", "/v1/submissions", form("h1", `source={"system":"portal","id":"1\n2"}`), post, 422, "control-character", "control-character", ""},
 		{"huge number", "47", "POST", "/v1/submissions", form("h1", `attachments=[{"size":1e400}]`), post, 422, "validation-failed", "wrong-type", ""},
 		{"long number", "47", "POST", "/v1/submissions", form("h1", `attachments=[{"size":18446744073709551616}]`), post, 422, "validation-failed", "wrong-type", ""},
 		{"2 MiB", "48", "POST", "/v1/submissions", form("h1", `answers={"a":"`+strings.Repeat("a", 2<<20)+`"}`), post, 413, "payload-too-large", "", "Connection"},
@@ -161,12 +166,33 @@ func TestHostile(t *testing.T) {
 				t.Errorf("no header %s", test.header)
 			}
 			checkSilent(t, a.body)
+			if says := contract.answers(test.method, test.path); says != nil && says[strconv.Itoa(a.status)] == nil {
+				t.Errorf("openapi.json does not say that %s %s may be answered with %d", test.method, test.path, a.status)
+			}
 		})
 	}
 	if n := b.count(t); n != 0 {
 		t.Errorf("%d submissions were stored", n)
 	}
 	checkSilent(t, b.log.String())
+}
+
+// A written contract: it is openapi.json, as far as it tells what may be answered.
+type written struct {
+	Paths map[string]map[string]json.RawMessage
+}
+
+// answers gives the statuses that the contract has for a call, nil where it has none.
+func (w written) answers(method, path string) map[string]json.RawMessage {
+	path, _, _ = strings.Cut(path, "?")
+	for pattern, operations := range w.Paths {
+		form := regexp.MustCompile("^" + regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllString(pattern, "[^/]+") + "$")
+		var operation struct{ Responses map[string]json.RawMessage }
+		if form.MatchString(path) && json.Unmarshal(operations[strings.ToLower(method)], &operation) == nil {
+			return operation.Responses
+		}
+	}
+	return nil
 }
 
 type problem struct {
@@ -276,6 +302,23 @@ func TestRaw(t *testing.T) {
 	}
 	if n := b.count(t); n != 0 {
 		t.Errorf("%d submissions were stored", n)
+	}
+}
+
+// TestNothingFollowsChunks: a server before us may have seen a length as well, and by it
+// another call behind the chunks. There is none.
+func TestNothingFollowsChunks(t *testing.T) {
+	b := newBed(t)
+	conn, err := net.Dial("tcp", b.public.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "POST /v1/submissions HTTP/1.1\r\nHost: x\r\nContent-Length: 300\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"+
+		"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
+	got, err := io.ReadAll(conn)
+	if n := strings.Count(string(got), "HTTP/1.1 "); n != 1 || err != nil {
+		t.Errorf("%d answers, %v: %.300s", n, err, got)
 	}
 }
 

@@ -10,9 +10,10 @@ import (
 )
 
 var (
-	keyForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{8,128}$`)
-	aUUID   = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
-	number  = regexp.MustCompile(`[0-9]+(-[0-9]{4})?`)
+	keyForm  = regexp.MustCompile(`^[A-Za-z0-9._:-]{8,128}$`)
+	aUUID    = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+	digits   = regexp.MustCompile(`[0-9]+`)
+	lastFour = regexp.MustCompile(`^-[0-9]{4}`)
 )
 
 // idempotencyKey gives the key that a caller names a form by, bare or quoted as in
@@ -33,23 +34,29 @@ func idempotencyKey(h http.Header) (string, error) {
 	return key, nil
 }
 
-// looksLikePerson reports whether a personnummer may stand in a key: a date of birth
-// and four digits, whatever the check digit says; without century and hyphen, where
-// many other numbers look so, only if it is right. A UUID is nobody's.
+// looksLikePerson reports whether a personnummer may stand in a key. A UUID is nobody's.
 func looksLikePerson(key string) bool {
 	if aUUID.MatchString(key) {
 		return false
 	}
-	for _, n := range number.FindAllString(key, -1) {
-		digits := strings.ReplaceAll(n, "-", "")
-		switch {
-		case len(digits) == 12 && isBirth(digits[:8]):
-			return true
-		case len(digits) == 10 && digits != n && isBirth("20"+digits[:6]):
-			return true
-		case len(digits) == 10 && isPerson("19"+digits):
+	for _, at := range digits.FindAllStringIndex(key, -1) {
+		number, four := key[at[0]:at[1]], lastFour.FindString(key[at[1]:])
+		if isNumbered(number, false) || four != "" && isNumbered(number+four[1:], true) {
 			return true
 		}
+	}
+	return false
+}
+
+// isNumbered reports whether digits are somebody's: a date of birth and four digits,
+// whatever the check digit says; without century and hyphen, where many other numbers
+// look so, only if it is right.
+func isNumbered(digits string, hyphen bool) bool {
+	switch len(digits) {
+	case 12:
+		return isBirth(digits[:8]) || isPerson(digits)
+	case 10:
+		return hyphen && isBirth("20"+digits[:6]) || isPerson("19"+digits)
 	}
 	return false
 }

@@ -7,20 +7,30 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+	"strings"
+
+	"github.com/knutpunkt/knutpunkt/hub"
 )
 
 //go:embed pages
 var pageFiles embed.FS
 
 var (
-	pages  = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+	pages  = template.Must(template.New("").Funcs(inPages).ParseFS(pageFiles, "pages/*.html"))
 	style  = readPage("pages/style.css")
 	script = readPage("pages/case.js")
 
 	// policy lets a page use its own style and script and nothing else in the world.
 	policy = "default-src 'none'; style-src '" + hashOf(style) + "'; script-src '" + hashOf(script) +
-		"'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+		"'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+
+// inPages are what templates say with more than a value.
+var inPages = template.FuncMap{
+	"clock": clock,
+	"form":  func(k hub.Key) string { id, _, _ := strings.Cut(string(k), "-"); return id }, // whose row it is
+	"field": func(k hub.Key, verb string) string { return "r-" + verb + "-" + string(k) },  // what a field of it is called
+}
 
 func readPage(name string) string {
 	text, err := pageFiles.ReadFile(name)
@@ -59,7 +69,7 @@ func (c *call) page(status int, p page, body string, v any) error {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", p.Language)
 	h.Set("Content-Security-Policy", policy)
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Referrer-Policy", "same-origin") // or a form of ours would have no Origin
 	c.w.WriteHeader(status)
 	c.w.Write(whole)
 	return nil
@@ -82,7 +92,7 @@ func (s *Server) explain(c *call) error {
 	}
 	c.w.Header().Set("Vary", "Accept, Accept-Language")
 	if accepts(c.r.Header, "text/html") {
-		return c.problemPage(http.StatusOK, slug, k.status)
+		return c.problemPage(http.StatusOK, refusal(slug))
 	}
 	if !accepts(c.r.Header, jsonType) {
 		return refusal("not-acceptable")
@@ -95,15 +105,15 @@ func (s *Server) explain(c *call) error {
 
 // explainPage answers a person's browser with a problem.
 func (f *face) explainPage(c *call, p *problem) {
-	if err := c.problemPage(p.status, p.slug, p.status); err != nil {
+	if err := c.problemPage(p.status, p); err != nil {
 		c.w.WriteHeader(p.status)
 	}
 }
 
-func (c *call) problemPage(status int, slug string, of int) error {
+func (c *call) problemPage(status int, p *problem) error {
 	l := language(c.r.Header)
-	text := catalogue[slug].in(l)
-	return c.page(status, page{Language: l, Title: text.title, Console: c.pages}, "problem", map[string]any{
-		"Title": text.title, "Means": text.means, "Status": of, "Slug": slug, "Language": l,
+	title := catalogue[p.slug].in(l).title
+	return c.page(status, page{Language: l, Title: title, Console: c.pages}, "problem", map[string]any{
+		"Title": title, "Means": p.means(l), "Faults": faultTextsOf(p.faults), "Status": p.status, "Slug": p.slug, "Language": l,
 	})
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ const problemType = "application/problem+json"
 type problem struct {
 	slug   string
 	status int    // the slug's own, unless said otherwise
+	why    string // in place of what the slug means: which conflict, in the hub's own words
 	code   string // which of the slug's rules, where it has several
 	place  string // where, in words of the format: "byte 17", "line 3"
 	faults []fault
@@ -78,8 +80,12 @@ func problemOf(err error) *problem {
 		return refusal("idempotency-key-reused")
 	case errors.Is(err, hub.ErrNotFound):
 		return refusal("not-found")
+	case errors.Is(err, hub.ErrFourEyes):
+		return refusal("four-eyes-required")
+	case errors.Is(err, hub.ErrOutdated):
+		return refusal("version-conflict")
 	case errors.Is(err, hub.ErrConflict):
-		return refusal("state-conflict")
+		return stateConflict(err)
 	case errors.Is(err, context.Canceled):
 		return refusal("malformed-request") // the caller is gone; nobody reads it
 	}
@@ -98,6 +104,22 @@ func malformed(slug, kind, text string) *problem {
 		p.place = place
 	}
 	return p
+}
+
+// stateConflict gives the problem of what the state of a row forbids.
+func stateConflict(err error) *problem {
+	p := refusal("state-conflict")
+	_, p.why, _ = strings.Cut(err.Error(), hub.ErrConflict.Error()+": ")
+	return p
+}
+
+// means gives what a problem means, in a language.
+func (p *problem) means(language string) string {
+	said := p.why
+	if language == "sv" {
+		said = conflicts[p.why]
+	}
+	return cmp.Or(said, catalogue[p.slug].in(language).means)
 }
 
 func retryLater(slug, seconds string) *problem {
@@ -123,7 +145,7 @@ func (f *face) refuse(c *call, err error) {
 	if b, is := c.r.Body.(*body); is && !b.ended || p.status == http.StatusRequestEntityTooLarge {
 		h.Set("Connection", "close")
 	}
-	if f.pages && accepts(c.r.Header, "text/html") {
+	if f.pages && !strings.HasPrefix(c.route, "/v1/") && accepts(c.r.Header, "text/html") {
 		f.explainPage(c, p)
 		return
 	}
@@ -135,7 +157,7 @@ func (f *face) refuse(c *call, err error) {
 
 func (p *problem) json(c *call) []byte {
 	text := catalogue[p.slug].in(language(c.r.Header))
-	detail := text.means
+	detail := p.means(language(c.r.Header))
 	if p.code != "" {
 		detail += " (" + p.code
 		if p.place != "" {

@@ -83,7 +83,7 @@ func (s *Server) show(c *call) error {
 	if err != nil {
 		return err
 	}
-	form, err := s.store.Submission(ctx, c.viewer(), id)
+	form, err := s.store.Submission(ctx, c.as, id)
 	if err != nil && !errors.Is(err, hub.ErrContents) { // how it stands is known without what it says
 		return err
 	}
@@ -93,7 +93,7 @@ func (s *Server) show(c *call) error {
 // progress finds the submission in the path, if the caller may see it and it is not
 // purged.
 func (s *Server) progress(c *call) (hub.Case, hub.Progress, error) {
-	of, err := s.store.CaseOf(c.r.Context(), c.viewer(), c.submission())
+	of, err := s.store.CaseOf(c.r.Context(), c.as, c.submission())
 	if err != nil {
 		return of, hub.Progress{}, err
 	}
@@ -115,7 +115,7 @@ func (s *Server) withdraw(c *call) error {
 		return err
 	}
 	if p.State != hub.Withdrawn {
-		d := hub.Decision{Verb: hub.Withdraw, By: c.viewer().Actor()}
+		d := hub.Decision{Verb: hub.Withdraw, By: c.as.Actor()}
 		if _, err := s.Hub.Decide(c.r.Context(), of.ID, p.Key, d); err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (s *Server) list(c *call) error {
 	if err != nil {
 		return err
 	}
-	lines, err := s.store.List(c.r.Context(), c.viewer(), f)
+	lines, err := s.store.List(c.r.Context(), c.as, f)
 	if err != nil {
 		return err
 	}

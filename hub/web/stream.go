@@ -32,7 +32,7 @@ func (s *Server) follow(c *call) error {
 	if err != nil {
 		return err
 	}
-	of, err := s.store.CaseOf(c.r.Context(), c.viewer(), c.submission())
+	of, err := s.store.CaseOf(c.r.Context(), c.as, c.submission())
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (s *Server) follow(c *call) error {
 	defer leave()
 	poked, end := s.Hub.Watch(of.ID)
 	defer end()
-	lines, err := s.store.Statuses(c.r.Context(), c.viewer(), of.ID, 0, mostLines)
+	lines, err := s.store.Statuses(c.r.Context(), c.as, of.ID, 0, mostLines)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (s *Server) tellLines(c *call, out *stream, of hub.CaseID, after uint64, po
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		lines, err := s.store.Statuses(c.r.Context(), c.viewer(), of, after, mostLines)
+		lines, err := s.store.Statuses(c.r.Context(), c.as, of, after, mostLines)
 		if err != nil {
 			return err
 		}
@@ -122,10 +122,13 @@ func lastSeen(r *http.Request) (uint64, error) {
 	return seq, nil
 }
 
-// isForeign reports whether another site's page makes the call.
+// isForeign reports whether another site's page makes the call. A browser's own word on
+// that stands before the Origin, which a page that tells nobody where it is has none of.
 func isForeign(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "same-origin", "none":
+	case "same-origin", "none":
+		return false
+	case "":
 	default:
 		return true
 	}

@@ -1,12 +1,16 @@
 package web
 
-import "github.com/knutpunkt/knutpunkt/hub"
+import (
+	"strings"
+
+	"github.com/knutpunkt/knutpunkt/hub"
+)
 
 // What the console calls things, for people who have never seen the code.
 
 var stateWords = map[hub.State]string{
 	hub.Accepted: "Mottaget", hub.Enriching: "Uppgifter hämtas", hub.EnrichWait: "Väntar på ett register eller en fil",
-	hub.Routed: "På väg", hub.Attention: "En leverans vilar hos en människa", hub.Completed: "Levererat överallt",
+	hub.Routed: "På väg", hub.Attention: "En leverans vilar hos en människa", hub.Completed: "Klart: levererat, eller ordnat för hand",
 	hub.Rejected: "Avvisat", hub.Withdrawn: "Återtaget", hub.Purged: "Gallrat",
 
 	hub.Blocked: "Väntar på att en tidigare leverans blir klar", hub.Ready: "Står i tur att skickas",
@@ -21,67 +25,286 @@ var answerWords = map[hub.Answer]string{
 	hub.DontKnow: "vet inte, det kan ha kommit fram", "": "inget svar än, eller avbrutet",
 }
 
-// A reason is why something rests with a person, told to one who is to do something.
-type reason struct{ what, citizen, do string }
+// A reason tells of one cause: what it is called, what has happened, what it means to who
+// sent the form, who can put it right, and what is safe to do.
+type reason struct {
+	name, what, citizen, who, safe string
 
+	again   bool   // all of it can be tried again, and nothing is doubled
+	command string // what finds out more
+}
+
+// What several causes have in common.
 const (
 	isWaiting  = "Den sökande ser att ärendet är inkommet och vet inte om felet. Inkommen-datum påverkas inte."
-	isPartDone = "Den sökandes ärende kan redan finnas i systemet. Skicka inget igen innan det är undersökt."
+	isPartDone = "Den sökandes ärende kan redan finnas i systemet. Den sökande ser att det är inkommet."
+	isUntold   = "Ärendet går vidare. Den sökande kan sakna ett besked på plattformen."
+
+	whoMapping    = "Den som förvaltar kommunens vägar och mappningar."
+	whoSystem     = "Den som förvaltar systemet, hos kommunen eller leverantören."
+	whoPlatform   = "Den som förvaltar formulärplattformen."
+	whoRegister   = "Den som ansvarar för anslutningen till registret."
+	whoHandler    = "En handläggare eller registrator på kommunen."
+	whoOperations = "Driften av Knutpunkt."
+
+	safeAgain  = "Det är säkert att försöka igen: inget har tagits emot, så inget blir dubbelt. Görs det innan felet är rättat vilar det snart här igen."
+	safeByHand = "Går det inte att rätta: registrera ärendet för hand och anteckna numret här. En andra person godkänner."
+	safeToWait = "Inget behöver göras i felkorgen. Knutpunkt försöker igen av sig självt och skickar allt, i ordning, när det går."
 )
+
+// reasonOf tells why something rests with a person.
+func reasonOf(r hub.Reason, k hub.Kind) reason {
+	told := reasons[r]
+	if k == hub.FormKind && r == hub.ReasonRefused {
+		told.name, told.what, told.who = "Nekat av registret", "Registret svarade nej på frågan om någon i formuläret. Vad det svarade är antecknat.", whoRegister
+		told.safe = "Rätta det som registret klagar på, och försök igen: då frågas det en gång till. " + safeByHand
+	}
+	if k == hub.TellingKind { // told twice is heard once
+		told.citizen, told.again = isUntold, true
+		told.safe = "Det är säkert att skicka beskedet igen. Det går också att strunta i, så får den sökande veta det på annat sätt."
+	}
+	return told
+}
 
 var reasons = map[hub.Reason]reason{
 	hub.ReasonRefused: {
-		"Systemet tog emot handlingen och svarade nej.", isWaiting,
-		"Läs systemets svar. Rätta mappningen eller uppgifterna i systemet och skicka igen."},
+		name: "Nekat av systemet", again: true, citizen: isWaiting,
+		what: "Systemet läste handlingen och svarade nej. Vad det svarade är antecknat.",
+		who:  "Den som förvaltar kommunens vägar och mappningar, eller den som förvaltar systemet.",
+		safe: "Rätta det som systemet klagar på. Är det rättat i systemet: försök igen. Är det rättat i mappningen: välj på ärendets sida att handlingen görs på nytt. Systemet sade nej, så inget blir dubbelt.",
+	},
 	hub.ReasonUnclear: {
-		"Det är oklart om handlingen kom fram, och systemet kan inte svara på det.", isPartDone,
-		"Leta i systemet efter ärendet. Finns det: anteckna dess nummer. Finns det inte: skicka igen."},
+		name: "Oklart om det kom fram", citizen: isPartDone,
+		what: "Handlingen skickades, svaret uteblev, och systemet kan inte tillfrågas om det tog emot den.",
+		who:  "En handläggare eller registrator som kan leta i systemet.",
+		safe: "Leta i systemet efter ärendet först. Finns det: välj Ordnat för hand och skriv dess nummer. Finns det inte: välj Skicka igen. Båda godkänns av en andra person. Att skicka igen utan att ha letat kan ge två ärenden.",
+	},
 	hub.ReasonGaveUp: {
-		"Alla försök är gjorda, under ungefär en vecka, utan att systemet tog emot.", isWaiting,
-		"Ta reda på vad som är fel hos systemet. Skicka igen när det svarar."},
+		name: "Alla försök är gjorda", again: true, citizen: isWaiting,
+		what: "Alla försök är gjorda, under ungefär en vecka, utan att systemet tog emot.",
+		who:  whoSystem,
+		safe: "Ta reda på vad som är fel hos systemet. Försök igen när det svarar. Kan något ha kommit fram tillfrågas systemet först.",
+	},
 	hub.ReasonNoRoute: {
-		"Ingen väg är beskriven för den här e-tjänsten.", isWaiting,
-		"Lägg till en väg för e-tjänsten under routes/, eller rätta dess nummer hos plattformen. Försök sedan igen."},
+		name: "Ingen väg", again: true, citizen: isWaiting,
+		what: "Ingen väg är beskriven för den här e-tjänsten, eller ingen del av vägen gäller det här formuläret.",
+		who:  whoMapping,
+		safe: "Skriv en väg under routes/, eller rätta e-tjänstens nummer hos plattformen, och försök igen. " + safeByHand,
+	},
 	hub.ReasonUnreadable: {
-		"Formulärets svar stämmer inte med schemat som vägen anger.", isWaiting,
-		"Jämför formulärets version med schemat, rätta schemat och försök igen."},
+		name: "Formuläret går inte att läsa", again: true, citizen: isWaiting,
+		what: "Formulärets svar stämmer inte med schemat som vägen anger. Oftast är formuläret ändrat på plattformen.",
+		who:  whoMapping,
+		safe: "Jämför formulärets version med schemat, rätta schemat och försök igen. " + safeByHand,
+	},
 	hub.ReasonAttachment: {
-		"En fil som hör till formuläret går inte att hämta hos plattformen.", isWaiting,
-		"Fråga plattformens förvaltare efter filen, eller be den sökande komplettera."},
+		name: "En fil saknas", again: true, citizen: isWaiting,
+		what: "En fil som hör till formuläret finns inte kvar hos plattformen, eller är inte den som angavs.",
+		who:  whoPlatform,
+		safe: "Fråga efter filen. Finns den igen: försök igen. Finns den inte: be den sökande komplettera, och registrera för hand.",
+	},
 	hub.ReasonMapping: {
-		"Handlingen kunde inte skrivas: mappningen saknar ett värde eller har ett fel.", isWaiting,
-		"Rätta mappningen, kontrollera med knutpunkt check och försök igen."},
+		name: "Mappningsfel", again: true, citizen: isWaiting,
+		what: "Handlingen kunde inte skrivas: mappningen saknar ett värde, har ett fel, eller ger något som systemets schema inte tillåter. Fil och rad är antecknade.",
+		who:  whoMapping,
+		safe: "Rätta mappningen, kontrollera med knutpunkt check, ladda om och försök igen. " + safeAgain,
+	},
 	hub.ReasonRule: {
-		"En av vägens regler säger att ärendet inte får gå vidare av sig självt.", isWaiting,
-		"Läs vilken regel det är och låt en handläggare avgöra."},
+		name: "Stoppat av en regel", again: true, citizen: isWaiting,
+		what: "En av vägens regler säger att ärendet inte får gå vidare av sig självt. Vilken är antecknat.",
+		who:  whoHandler,
+		safe: "Läs vilken regel det är och avgör. Försök igen stoppas av samma regel tills orsaken är borta. " + safeByHand,
+	},
 	hub.ReasonNoPerson: {
-		"Registret känner inte personen, eller formuläret nämner ingen.", isWaiting,
-		"Kontrollera uppgifterna med den sökande."},
+		name: "Personen finns inte i registret", again: true, citizen: isWaiting,
+		what: "Registret känner inte personen, eller så nämner formuläret ingen.",
+		who:  whoHandler,
+		safe: "Kontrollera uppgifterna med den sökande. Försök igen frågar registret en gång till. " + safeByHand,
+	},
 	hub.ReasonMismatch: {
-		"Registret svarade om någon annan än den som det frågades om.", isWaiting,
-		"Anmäl det till den som ansvarar för registret. Skicka inget vidare."},
+		name: "Registret svarade om någon annan", again: true, citizen: isWaiting,
+		what: "Registret svarade om någon annan än den som det frågades om. Inget av svaret har använts.",
+		who:  whoRegister,
+		safe: "Anmäl det till den som ansvarar för registret. Försök igen frågar på nytt, och vilar igen om svaret är detsamma.",
+	},
 	hub.ReasonProtected: {
-		"Någon i ärendet har skyddade personuppgifter, eller så går det inte att veta.", isWaiting,
-		"Bara den grupp som får hantera skyddade uppgifter tar ärendet vidare."},
+		name: "Skyddade personuppgifter", citizen: isWaiting,
+		what: "Någon i ärendet har skyddade personuppgifter, eller så går det inte att veta. Inget har skickats vidare.",
+		who:  "Bara den grupp på kommunen som får hantera skyddade personuppgifter.",
+		safe: "Lämna ärendet till gruppen, utan att skriva något om personen här. " + safeByHand,
+	},
 	hub.ReasonUnmappable: {
-		"Formuläret har ett tecken som systemet inte kan ta emot.", isWaiting,
-		"Ange i mappningen vad tecknet ska ersättas med och försök igen."},
+		name: "Ett tecken som systemet inte kan ta emot", again: true, citizen: isWaiting,
+		what: "Formuläret har ett tecken som inte finns i systemets teckenuppsättning.",
+		who:  whoMapping,
+		safe: "Ange i mappningen vad tecknet ska ersättas med. " + safeAgain,
+	},
 	hub.ReasonCrashLoop: {
-		"Innehållet har fått programmet att avbrytas, flera gånger.", isWaiting,
-		"Lämna ärendets nummer till den som förvaltar Knutpunkt."},
+		name: "Innehållet stoppar programmet", citizen: isWaiting,
+		what: "Programmet avbröts tre gånger när det läste eller skrev just detta.",
+		who:  "Den som förvaltar Knutpunkt, tillsammans med den som skrev mappningen.",
+		safe: "Lämna ärendets nummer till den som förvaltar Knutpunkt. Försök igen först när felet är rättat. " + safeByHand,
+	},
 	hub.ReasonCorrupt: {
-		"Det som är sparat går inte att läsa.", isWaiting,
-		"Larma driften: lagringen är skadad. Återställ från säkerhetskopia."},
+		name: "Det sparade går inte att läsa", citizen: isWaiting,
+		what: "Det som är sparat går inte att läsa, eller är inte det som sparades. Inget skickas.",
+		who:  whoOperations,
+		safe: "Larma driften: lagringen är skadad. Återställ från säkerhetskopia. Försök inte igen innan dess.",
+	},
 	hub.ReasonInfected: {
-		"En fil innehåller skadlig kod.", isWaiting,
-		"Öppna inte filen. Be den sökande om en ny."},
+		name: "Skadlig kod i en fil", citizen: isWaiting,
+		what: "En fil innehåller skadlig kod. Inget har skickats vidare.",
+		who:  whoHandler,
+		safe: "Öppna inte filen. Be den sökande om en ny, och avvisa eller registrera för hand.",
+	},
 	hub.ReasonScanLimit: {
-		"En fil kunde inte undersökas för skadlig kod.", isWaiting,
-		"Låt driften undersöka filen innan ärendet går vidare."},
+		name: "En fil kunde inte undersökas", citizen: isWaiting,
+		what: "En fil är för stor eller för djupt packad för att undersökas för skadlig kod. Inget har skickats vidare.",
+		who:  whoOperations,
+		safe: "Låt driften undersöka filen innan ärendet går vidare.",
+	},
 	hub.ReasonNoConnector: {
-		"Det system som vägen nämner är inte anslutet.", isWaiting,
-		"Rätta systems.yaml eller vägen och försök igen."},
+		name: "Systemet är inte anslutet", again: true, citizen: isWaiting,
+		what: "Det system som vägen nämner är inte anslutet.",
+		who:  whoMapping,
+		safe: "Rätta systems.yaml eller vägen. " + safeAgain,
+	},
 	hub.ReasonHashMismatch: {
-		"Handlingen blev inte densamma som den som redan har skickats.", isPartDone,
-		"Lämna ärendets nummer till den som förvaltar Knutpunkt."},
+		name: "Handlingen blev en annan", citizen: isPartDone,
+		what: "Handlingen har skickats en gång, och blev nu inte densamma. Inget mer har skickats.",
+		who:  "Den som förvaltar Knutpunkt.",
+		safe: "Leta i systemet efter ärendet. Finns det: välj Ordnat för hand och skriv dess nummer. Finns det inte: välj Skicka igen, gjord på nytt.",
+	},
+}
+
+// causes tell of a system that is out of order. Their names come after the system's.
+var causes = map[hub.Cause]reason{
+	hub.Down: {
+		name: "svarar inte", citizen: isWaiting, who: whoSystem,
+		what: "Systemet går inte att nå, eller svarar inte i tid.",
+		safe: safeToWait + " Säg till den som förvaltar systemet.",
+	},
+	hub.Credentials: {
+		name: "tar inte emot vår inloggning", citizen: isWaiting, who: whoSystem,
+		what: "Systemet säger att Knutpunkts nyckel eller certifikat inte gäller. Den kan ha gått ut eller bytts.",
+		safe: "Lägg in den nya nyckeln där systems.yaml säger att den finns, och starta om Knutpunkt. " + safeToWait,
+	},
+	hub.AddressChanged: {
+		name: "finns inte på sin adress", citizen: isWaiting, who: whoSystem,
+		what: "På systemets adress finns något annat, eller en hänvisning till en annan adress. Den följs aldrig.",
+		safe: "Ta reda på rätt adress, skriv den i systems.yaml och starta om Knutpunkt. " + safeToWait,
+	},
+	hub.ContractBroken: {
+		name: "svarar obegripligt", citizen: isWaiting, who: whoSystem,
+		what: "Systemet svarar med något som inte är ett svar, som en inloggningssida eller ett halvt meddelande.",
+		safe: safeToWait + " Visa den som förvaltar systemet vad som är antecknat.",
+	},
+	hub.Busy: {
+		name: "har för mycket att göra", citizen: isWaiting, who: whoSystem,
+		what: "Systemet säger att det inte hinner just nu, eller är stängt.",
+		safe: safeToWait,
+	},
+}
+
+// ours tell of what is out of order with Knutpunkt itself.
+var ours = map[string]reason{
+	"storage": {
+		what:    "Disken är full eller skadad, så inga nya formulär tas emot. Plattformarna får svaret att försöka senare. Det som är mottaget finns kvar.",
+		citizen: "Den som skickar in ett formulär nu får inget kvitto, och plattformen försöker igen. Ärenden som redan är inkomna påverkas inte.",
+		who:     whoOperations, safe: "Ge plats på disken. Ta aldrig bort filer ur datakatalogen. knutpunkt doctor säger vad som är fel.",
+		command: "knutpunkt doctor",
+	},
+	"restored": {
+		what:    "Databasen är en kopia från ett tidigare tillfälle. Det som inte var klart då kan ha skickats sedan dess. System som kan tillfrågas tillfrågas; resten vilar som Oklart om det kom fram.",
+		citizen: "Formulär som kom in efter kopian kan saknas här, och plattformen behöver skicka dem igen. Andra ärenden kan redan finnas i systemen.",
+		who:     "Driften av Knutpunkt, tillsammans med registratorerna.",
+		safe:    "Gå igenom det som är oklart, ett i taget: leta i systemet först. Be plattformen skicka om det som kom in efter kopian; det blir ändå bara ett ärende.",
+		command: "knutpunkt doctor",
+	},
+	"reports": {
+		what:    "System har berättat om ärenden som inget av det Knutpunkt har skickat passar ihop med.",
+		citizen: "Någon kan sakna ett besked om sitt ärende, om rapporten gällde ett ärende som gått genom Knutpunkt.",
+		who:     "Den som förvaltar systemet, tillsammans med den som skriver vägarna.",
+		safe:    "Inget behöver göras i felkorgen. Kontrollera att numret som systemet rapporterar är det som det gav i sin kvittens.",
+		command: "knutpunkt deliveries list",
+	},
+}
+
+// — what people decide —
+
+var verbTexts = map[hub.Verb]string{
+	hub.Release: "skicka igen", hub.Waive: "ordnat för hand", hub.Dismiss: "avvisa formuläret", hub.Withdraw: "återta formuläret",
+}
+
+// choiceTexts say what can be decided, on a button, and what comes of it.
+var choiceTexts = map[hub.Verb]struct{ name, means string }{
+	hub.Release:  {"Skicka igen", "Samma handling skickas en gång till. Kan systemet tillfrågas, och kan det redan ha tagit emot, så tillfrågas det först."},
+	hub.Waive:    {"Ordnat för hand", "Du har själv registrerat det i systemet, eller så behövs det inte. Inget mer skickas."},
+	hub.Dismiss:  {"Avvisa formuläret", "Formuläret handläggs inte. Den sökande ser att det är avvisat."},
+	hub.Withdraw: {"Återta formuläret", "Den sökande vill inte gå vidare. Inget har skickats, och inget skickas. Den sökande ser att det är återtaget."},
+}
+
+// outcomeTexts say what came of a decision.
+var outcomeTexts = map[string]string{
+	"proposed": "Väntar på en andra person. Ditt beslut är antecknat och utförs när någon annan har godkänt det.", "again": "Formuläret tas om från början.",
+	"sent": "Leveransen står i tur att skickas igen.", "asked": "Systemet tillfrågas först om det redan har tagit emot, och sedan skickas det om det behövs.",
+	"queued": "Leveransen skickas när det som står före den är klart.", "anew": "Handlingen görs på nytt och skickas som en ny leverans.",
+	"waived": "Antecknat som ordnat för hand.", "rejected": "Formuläret är avvisat.", "withdrawn": "Formuläret är återtaget.",
+}
+
+// faultTexts say what is wrong with what was written on a page.
+var faultTexts = map[string]string{
+	"/reason required": "Skriv ett skäl.", "/reason length": "Skälet ska vara 3 till 500 tecken.",
+	"/reason control-character": "Skälet har ett tecken som inte går att skriva ut.",
+	"/reason personal-number":   "Skälet ser ut att innehålla ett personnummer. Skriv ärendets nummer i stället.",
+	"/number personal-number":   "Numret ser ut att vara ett personnummer.",
+	"/number pattern":           "Numret får ha bokstäver, siffror, mellanslag och / : . _ - och vara högst 64 tecken.",
+}
+
+func faultTextsOf(faults []fault) (texts []string) {
+	for _, f := range faults {
+		if text := faultTexts[f.Pointer+" "+f.Code]; text != "" {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// conflicts tell in Swedish why the state of a row forbids something. Their keys are the
+// hub's own words.
+var conflicts = map[string]string{
+	"there is nothing of that name":                         "Det finns inget med den nyckeln.",
+	"it is not held":                                        "Det vilar inte längre hos en människa. Någon annan kan ha hunnit före.",
+	"a form always goes by the present configuration":       "Ett formulär går alltid enligt vägen som den är nu, så det behöver inte väljas.",
+	"another delivery needs its number":                     "En annan leverans behöver dess nummer. Skriv numret som det är registrerat under.",
+	"only a form that has not been planned can be rejected": "Bara ett formulär som inte har fått sina leveranser kan avvisas.",
+	"nobody can decide that":                                "Det finns inget sådant beslut.",
+	"there is no form that can be taken back":               "Det finns inget formulär här som kan återtas.",
+	"it has been sent on, or may have been":                 "Det är skickat vidare, eller kan vara det, och kan inte tas tillbaka här.",
+	"only a delivery can be made anew":                      "Bara en leverans kan göras på nytt.",
+	"the present route has no such leg":                     "Vägen som den är nu har inget sådant ben.",
+}
+
+// actTexts say what the lines of the audit log tell of. A few begin another word: see
+// actText.
+var actTexts = map[string]string{
+	"accepted": "Togs emot", "routed": "Leveranserna bestämdes", "receipt": "Systemet gav sin kvittens", "completed": "Allt är levererat",
+	"attention": "En leverans vilar", "document pinned anew": "Handlingen ändrades innan den skickades", "receipt came late": "Kvittensen kom sent, och togs tillvara",
+	"restored": "Kommer från en säkerhetskopia", "release": "Släpptes för att skickas igen", "waive": "Antecknades som ordnat för hand",
+	"reject": "Formuläret avvisades", "withdraw": "Formuläret återtogs",
+}
+
+func actText(what string) string {
+	first, rest, _ := strings.Cut(what, " ")
+	switch {
+	case actTexts[what] != "":
+		return actTexts[what]
+	case first == "held":
+		return "Lades i felkorgen: " + reasons[hub.Reason(rest)].name
+	case first == "proposed":
+		return "Föreslogs: " + verbTexts[hub.Verb(rest)]
+	case first == "approved":
+		return "Godkändes av en andra person: " + verbTexts[hub.Verb(rest)]
+	}
+	return what
 }

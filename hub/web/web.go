@@ -5,16 +5,21 @@
 // see is answered like what is not there. The contract is the text openapi.json,
 // which a test holds against the routes.
 //
-// Operator is for those who run the hub: the console, the metrics and the health. It
-// asks nobody who they are yet, so it must listen on loopback only, and its pages show
-// no content: ids, steps, states, numbers that systems gave, and the titles of
-// municipalities and e-services. What it may see is the Viewer in Options.
+// Operator is for those who run the hub and for those who work the list of what rests
+// with people: the console, the operators' API, the metrics and the health. It asks
+// nobody who only reads who they are, so it must listen on loopback only, and its pages
+// show no content: ids, steps, states, numbers that systems gave, and the titles of
+// municipalities and e-services. What is read so is seen as the Viewer in Options. Who
+// decides anything says who she is, by HTTP Basic, and sees her own municipalities; she
+// alone sees why others decided as they did, since people may write anything. The text
+// operators.json is held against these routes too.
 //
 // Nothing that a caller wrote comes back in an answer or goes to a log, except ids
 // that are ours.
 package web
 
 import (
+	"context"
 	"io"
 	"log"
 	"net/http"
@@ -23,6 +28,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
@@ -30,19 +37,25 @@ import (
 type Options struct {
 	Hub      *hub.Hub // its Store, Systems, Clock and Log are used too
 	Clients  []Client
+	People   []Operator     // who may decide about what rests with people
 	Proxies  []netip.Prefix // that may speak plain HTTP to us for others, who spoke TLS to them
 	Version  string         // of this program
-	Operator hub.Viewer     // what the console may see; the zero Viewer means hub.AsHub()
+	Operator hub.Viewer     // what the console shows to who has not said who she is; the zero Viewer means hub.AsHub()
 	Rate     float64        // calls a second of one client, with twice as many at once; 0 means 2000
 	Streams  int            // that one client may follow at a time; 0 means 5
+	// Restored gives since when the Store is known to be an older copy that was put back,
+	// zero when it is not; nil where that is never known.
+	Restored func(context.Context) (since time.Time, cases int, err error)
 }
 
 // A Server answers on both listeners.
 type Server struct {
 	Options
-	store   hub.Store
-	systems map[hub.SystemID]hub.System
-	callers atomic.Pointer[[]*caller]
+	store      hub.Store
+	systems    map[hub.SystemID]hub.System
+	callers    atomic.Pointer[[]*caller]
+	colleagues atomic.Pointer[[]*colleague]
+	strangers  *rate.Limiter // of who guesses at names that nobody has
 
 	arriving, following, watching *seats // forms on their way in, clients' streams, the console's
 
@@ -73,11 +86,13 @@ func New(o Options) *Server {
 		Options: o, store: o.Hub.Store, systems: map[hub.SystemID]hub.System{},
 		arriving: newSeats(arrivingEach, arrivingAll), following: newSeats(o.Streams, followingAll),
 		watching: newSeats(watchingAll, watchingAll), ending: make(chan struct{}),
+		strangers: rate.NewLimiter(guessesPer, guessesAtOnce),
 	}
 	for _, opened := range o.Hub.Systems {
 		s.systems[opened.ID] = opened.System
 	}
 	s.Allow(o.Clients)
+	s.AllowOperators(o.People)
 	return s
 }
 
@@ -127,11 +142,25 @@ func (s *Server) publicRoutes() []route {
 	}
 }
 
+// operatorRoutes is the operators' contract; operators.json describes it. The pages' own
+// addresses stand beside /console and not below it: to a browser that has been asked for
+// a secret at one address, it is for those beside it too.
 func (s *Server) operatorRoutes(metrics http.Handler) []route {
 	return []route{
 		{"GET", "/console", anyType, s.consoleList},
+		{"GET", "/console/heaps/{id}", anyType, s.consoleHeap},
 		{"GET", "/console/cases/{id}", anyType, s.consoleCase},
 		{"GET", "/console/cases/{id}/events", streamType, s.consoleStream},
+		{"GET", "/login", anyType, s.login},
+		{"POST", "/decide", anyType, s.decideOnPage},
+		{"POST", "/approve", anyType, s.approveOnPage},
+		{"POST", "/release", anyType, s.releaseHeap},
+		{"GET", "/v1/worklist", jsonType, s.worklist},
+		{"GET", "/v1/held", jsonType, s.held},
+		{"GET", "/v1/cases/{key}", jsonType, s.file},
+		{"POST", "/v1/decisions", jsonType, s.decide},
+		{"POST", "/v1/approvals", jsonType, s.approve},
+		{"GET", "/openapi.json", jsonType, s.operatorContract},
 		{"GET", "/healthz", anyType, s.healthy},
 		{"GET", "/readyz", anyType, s.ready},
 		{"GET", "/metrics", anyType, func(c *call) error { metrics.ServeHTTP(c.w, c.r); return nil }},
