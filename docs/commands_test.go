@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,7 +26,7 @@ func TestCommandsDoAsShown(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/knutpunkt").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	for page, dir := range map[string]string{"../README.md": "..", "sv/route.md": onDisk(t)} {
+	for page, dir := range map[string]string{"../README.md": "..", "sv/route.md": onDisk(t), "sv/drift.md": t.TempDir()} {
 		kept := strings.NewReplacer("/tmp/knutpunkt", filepath.Join(t.TempDir(), "kept"))
 		for _, b := range blocksOf(page, read(t, page)) {
 			if b.lang != "console" {
@@ -56,15 +58,35 @@ func onDisk(t *testing.T) string {
 type command struct {
 	args  []string
 	shown string
+	exits int // with this code; a page shows one that is not 0 by an echo $? after the command
 }
 
 func commandsOf(text string) []command {
 	var all []command
 	for line := range strings.Lines(text) {
-		if typed, is := strings.CutPrefix(line, "$ "); is {
-			all = append(all, command{args: strings.Fields(typed)})
-		} else {
+		switch typed, is := strings.CutPrefix(line, "$ "); {
+		case typed == "echo $?\n":
+			all = append(all, command{args: []string{"echo"}})
+		case is:
+			all = append(all, command{args: words(typed)})
+		case all[len(all)-1].args[0] == "echo":
+			all = all[:len(all)-1]
+			all[len(all)-1].exits, _ = strconv.Atoi(strings.TrimSpace(line))
+		default:
 			all[len(all)-1].shown += line
+		}
+	}
+	return all
+}
+
+// words splits a line as a shell does: what stands in quotes is one word.
+func words(typed string) []string {
+	var all []string
+	for i, part := range strings.Split(strings.TrimSpace(typed), `"`) {
+		if i%2 == 1 {
+			all = append(all, part)
+		} else {
+			all = append(all, strings.Fields(part)...)
 		}
 	}
 	return all
@@ -85,16 +107,29 @@ func (c command) run(t *testing.T, binary, dir string) {
 	defer cancel()
 	said := &transcript{want: pattern(c.shown)}
 	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, said, said
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, append(os.Environ(), secretFor(args)...), said, said
 	if args[0] == "serve" {
 		said.enough = func() { go stopWhenReady(ctx, cmd.Process, said.operator()) }
 	}
-	if err := cmd.Run(); err != nil {
+	if err := cmd.Run(); cmd.ProcessState.ExitCode() != c.exits {
 		t.Errorf("%s: %v\n%s", strings.Join(c.args, " "), err, said.text.String())
 	}
 	if !said.met() {
 		t.Errorf("%s says\n%s\nand the page shows\n%s", strings.Join(c.args, " "), said.text.String(), c.shown)
 	}
+}
+
+// secretFor gives the variable with the secret of who a command is run as.
+func secretFor(args []string) []string {
+	as, config := slices.Index(args, "--as"), slices.Index(args, "--config")
+	if as < 0 || config < 0 {
+		return nil
+	}
+	secret, err := os.ReadFile(filepath.Join(args[config+1], "secrets", args[as+1]))
+	if err != nil {
+		return nil
+	}
+	return []string{"KNUTPUNKT_OPERATOR_SECRET=" + strings.TrimSpace(string(secret))}
 }
 
 // stopWhenReady asks a hub that serves whether it is ready, and then ends it as an

@@ -48,10 +48,12 @@ func TestLinksLeadSomewhere(t *testing.T) {
 
 // TestEveryReasonIsExplained holds the list of reasons against the closed one.
 func TestEveryReasonIsExplained(t *testing.T) {
-	page := read(t, "states.md")
-	for _, r := range hub.Reasons {
-		if !strings.Contains(page, "`"+string(r)+"`") {
-			t.Errorf("states.md does not tell of the reason %s", r)
+	for _, page := range []string{"states.md", "sv/felkorg.md"} {
+		text := read(t, page)
+		for _, r := range hub.Reasons {
+			if !strings.Contains(text, "`"+string(r)+"`") {
+				t.Errorf("%s does not tell of the reason %s", page, r)
+			}
 		}
 	}
 }

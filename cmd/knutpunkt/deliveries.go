@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -21,9 +22,11 @@ import (
 func deliveriesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "deliveries",
-		Short: "See what is where",
+		Short: "See what is where, and decide about what rests",
 		Long: `See what is where: which forms have come in, how far each delivery has come, and what
-rests with a person. It reads beside a hub that runs, and shows ids and references only.`,
+rests with a person. list and show read beside a hub that runs, and show ids and references
+only. The others decide about what rests: they talk to the hub that runs, as one of the
+operators in knutpunkt.yaml, with a reason, and what takes two persons takes two.`,
 	}
 	var dir, storeFlag string
 	cmd.PersistentFlags().StringVar(&dir, "config", ".", "the folder of the configuration")
@@ -31,7 +34,8 @@ rests with a person. It reads beside a hub that runs, and shows ids and referenc
 	reader := func(ctx context.Context) (hub.Store, error) {
 		return openReader(ctx, dir, (&overrides{store: storeFlag}).list())
 	}
-	cmd.AddCommand(listDeliveries(reader), showDelivery(reader))
+	cmd.AddCommand(listDeliveries(reader), showDelivery(reader, &dir))
+	cmd.AddCommand(decisionCommands(&dir)...)
 	return cmd
 }
 
@@ -120,11 +124,14 @@ func swedish(t time.Time) string {
 	return t.In(hub.Stockholm).Format(time.DateTime)
 }
 
-func showDelivery(reader storeReader) *cobra.Command {
-	return &cobra.Command{
+func showDelivery(reader storeReader, dir *string) *cobra.Command {
+	var who workFlags
+	cmd := &cobra.Command{
 		Use:   "show ID",
-		Short: "Show one form, or one delivery by its key, with its attempts",
-		Args:  cobra.ExactArgs(1),
+		Short: "Show one form, or one delivery by its key, with its attempts and who has decided what",
+		Long: `Show one form, or one delivery by its key, with its attempts and who has decided what. Why
+they did is kept sealed, since people may write anything: the hub tells it to an operator (--as).`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := reader(cmd.Context())
 			if err != nil {
@@ -139,8 +146,54 @@ func showDelivery(reader storeReader) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return showCase(cmd.Context(), cmd.OutOrStdout(), s, c, hub.Key(args[0]), hub.ID(id))
+			if err := showCase(cmd.Context(), cmd.OutOrStdout(), s, c, hub.Key(args[0]), hub.ID(id)); err != nil {
+				return err
+			}
+			acts, err := actsOf(cmd.Context(), s, c, hub.Key(args[0]), *dir, who)
+			printActs(cmd.OutOrStdout(), acts)
+			return err
 		},
+	}
+	who.register(cmd)
+	return cmd
+}
+
+// actsOf gives what the audit log tells of a case, or of one of its deliveries. Reasons
+// are in it only when the hub itself tells them, to somebody whom it knows.
+func actsOf(ctx context.Context, s hub.Store, c hub.Case, key hub.Key, dir string, who workFlags) ([]hub.Act, error) {
+	var acts []hub.Act
+	if who.as == "" {
+		var err error
+		if acts, err = s.Acts(ctx, hub.AsHub(), c.ID); err != nil {
+			return nil, err
+		}
+		for i := range acts {
+			acts[i].Reason = ""
+		}
+	} else {
+		at, err := who.open(dir)
+		if err != nil {
+			return nil, err
+		}
+		f, err := at.file(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		acts = f.Acts
+	}
+	return slices.DeleteFunc(acts, func(a hub.Act) bool { return strings.Contains(string(key), "-") && a.Key != key }), nil
+}
+
+func printActs(w io.Writer, acts []hub.Act) {
+	for _, a := range acts {
+		fmt.Fprintf(w, "%s  %s  %s  %s", swedish(a.At), a.Key, a.What, orDash(a.Note))
+		if a.By != "" {
+			fmt.Fprintf(w, "  by %s", a.By)
+		}
+		if a.Reason != "" {
+			fmt.Fprintf(w, ": %s", a.Reason)
+		}
+		fmt.Fprintln(w)
 	}
 }
 
@@ -183,6 +236,9 @@ func printProgress(w io.Writer, what string, p hub.Progress) {
 	fmt.Fprintln(w)
 	if p.Note != "" {
 		fmt.Fprintf(w, "    %s\n", p.Note)
+	}
+	if d := p.Proposal; d != nil {
+		fmt.Fprintf(w, "    %s proposed at %s: %s %s; another person must approve it\n", d.By, swedish(d.At), d.Verb, d.Number)
 	}
 }
 

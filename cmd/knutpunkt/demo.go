@@ -11,12 +11,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/knutpunkt/knutpunkt"
 	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/config"
 )
 
 // demoOptions are the flags of demo.
@@ -121,10 +123,20 @@ func (o demoOptions) introduce(in *installation, sims *simulators) {
 		return
 	}
 	fmt.Printf("Knutpunkt is running, with everything it keeps in %s\n\n", o.dir)
-	fmt.Printf("  console, all cases     http://%s/console\n", in.settings.Operator)
+	fmt.Printf("  the work list          http://%s/console\n", in.settings.Operator)
 	fmt.Printf("  metrics                http://%s/metrics\n", in.settings.Operator)
 	fmt.Printf("  public API             http://%s/openapi.json\n", in.settings.Listen)
 	fmt.Printf("%s\n", sims.addresses())
+	fmt.Printf("On the work list these may decide: %s.\nTheir secrets are in %s, in files of their names.\n\n",
+		names(in.settings.People), filepath.Join(o.dir, "secrets"))
+}
+
+func names(people []config.Operator) string {
+	var all []string
+	for _, p := range people {
+		all = append(all, p.Name)
+	}
+	return strings.Join(all, " and ")
 }
 
 // stage writes the shipped configuration into the folder, unless there is one, and

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,11 +41,29 @@ type installation struct {
 	web       *web.Server
 }
 
+// A seam is where something may come between the hub and what it works with. Nothing
+// does, but in the chaos build: clocks that jump, calls that fail or kill.
+var seam = struct {
+	clock    func() time.Time
+	sweep    time.Duration // between looks for due rows; 0 is the hub's own
+	lowWater int64         // free bytes below which nothing is accepted; 0 is the store's own
+	store    func(hub.Store) hub.Store
+	bus      func(hub.Bus) hub.Bus
+	env      func(hub.Env) hub.Env                     // lent to a connector
+	system   func(hub.SystemID, hub.System) hub.System // as the connector opened it
+	incoming func(http.Handler) http.Handler           // calls to the public API
+}{
+	clock: time.Now, store: asItIs[hub.Store], bus: asItIs[hub.Bus], env: asItIs[hub.Env],
+	system: func(_ hub.SystemID, s hub.System) hub.System { return s }, incoming: asItIs[http.Handler],
+}
+
+func asItIs[T any](t T) T { return t }
+
 // open wires an installation out of the configuration in dir, top to bottom. Whatever
 // before is, it stands before the Store and sees all that happens.
 func open(ctx context.Context, dir string, overrides []config.Override, log *slog.Logger,
 	before ...func(hub.Store) hub.Store) (*installation, error) {
-	in := &installation{dir: dir, overrides: overrides, log: log, meter: meter.New(time.Now)}
+	in := &installation{dir: dir, overrides: overrides, log: log, meter: meter.New(seam.clock)}
 	var err error
 	if in.settings, err = config.ReadSettings(dir, overrides...); err != nil {
 		return nil, err
@@ -57,18 +76,19 @@ func open(ctx context.Context, dir string, overrides []config.Override, log *slo
 		return nil, err
 	}
 	boot := rand.Text()
-	if in.store, err = openStore(ctx, in.settings, boot, log); err != nil {
+	kept, err := openStore(ctx, in.settings, boot, log)
+	if err != nil {
 		in.close()
 		return nil, err
 	}
-	in.store = in.meter.Store(in.store)
+	in.store = in.meter.Store(seam.store(kept))
 	for _, wrap := range before {
 		in.store = wrap(in.store)
 	}
-	in.bus = in.meter.Bus(bus.Memory(log))
+	in.bus = in.meter.Bus(seam.bus(bus.Memory(log)))
 	in.hub = hub.New(hub.Options{
 		Store: in.store, Bus: in.bus, Bundle: bundle, Reopen: config.Open, Systems: in.systems,
-		Boot: boot, Clock: time.Now, Jitter: mathrand.Float64, Log: log,
+		Boot: boot, Clock: seam.clock, Jitter: mathrand.Float64, Log: log, Sweep: seam.sweep,
 	})
 	if err := in.hub.Activate(ctx, bundle); err != nil {
 		in.close()
@@ -76,7 +96,8 @@ func open(ctx context.Context, dir string, overrides []config.Override, log *slo
 	}
 	in.meter.Watch(in.hub, in.store, log)
 	in.web = web.New(web.Options{
-		Hub: in.hub, Clients: clients(in.settings), Proxies: in.settings.Proxies, Version: version(),
+		Hub: in.hub, Clients: clients(in.settings), People: operators(in.settings), Proxies: in.settings.Proxies,
+		Version: version(), Restored: kept.Restored,
 	})
 	return in, nil
 }
@@ -108,7 +129,7 @@ func readBundle(dir string) (*hub.Bundle, error) {
 	return config.Open(archive)
 }
 
-func openStore(ctx context.Context, s *config.Settings, boot string, log *slog.Logger) (hub.Store, error) {
+func openStore(ctx context.Context, s *config.Settings, boot string, log *slog.Logger) (*sqlite.Store, error) {
 	keys, err := seal.Open("file:" + s.Keys)
 	if err != nil {
 		return nil, err
@@ -116,17 +137,13 @@ func openStore(ctx context.Context, s *config.Settings, boot string, log *slog.L
 	if err := os.MkdirAll(filepath.Dir(s.Store), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the store: %w", err)
 	}
-	store, err := sqlite.Open(ctx, s.Store, keys, sqlite.Options{
-		Boot: boot, Clock: time.Now, Log: log,
+	return sqlite.Open(ctx, s.Store, keys, sqlite.Options{
+		Boot: boot, Clock: seam.clock, Log: log, Ballast: sqlite.Ballast, LowWater: seam.lowWater,
 		Fatal: func(err error) {
 			log.Error("the disk has failed; what was answered with 202 is on it", "error", err)
 			os.Exit(exitStorage)
 		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	return store, nil
 }
 
 // openSystems connects every system of every municipality, each behind a door of
@@ -149,7 +166,7 @@ func openSystems(ctx context.Context, dir string, m *meter.Meter, log *slog.Logg
 			continue
 		}
 		opened = append(opened, hub.Opened{
-			System: m.System(c.ID, c.Connector, system), ID: c.ID, Words: c.Words,
+			System: m.System(c.ID, c.Connector, seam.system(c.ID, system)), ID: c.ID, Words: c.Words,
 			Concurrency: c.Concurrency, Pace: c.Pace, Poll: c.Poll, Closed: within(c.Maintenance),
 		})
 	}
@@ -164,23 +181,32 @@ func within(windows []config.Window) func(time.Time) bool {
 }
 
 func openSystem(ctx context.Context, c hub.Connector, s config.System, log *slog.Logger) (hub.System, error) {
+	door, _, err := doorTo(s)
+	if err != nil {
+		return hub.System{}, err
+	}
+	return c.Open(ctx, seam.env(hub.Env{
+		ID: s.ID, HTTP: door.HTTP(), Reads: door.Reads(), Dial: door.Dial,
+		Log: log.With("system", s.ID), Clock: seam.clock,
+	}), s.Decode)
+}
+
+// doorTo gives the way out to one system, and what is shown and wanted there of
+// certificates.
+func doorTo(s config.System) (*outbound.Door, *tls.Config, error) {
 	var grants []outbound.Grant
 	for _, address := range s.Addresses {
 		g, err := outbound.GrantFor(address)
 		if err != nil {
-			return hub.System{}, fmt.Errorf("%s:%d: %w", s.File, s.Line, err)
+			return nil, nil, fmt.Errorf("%s:%d: %w", s.File, s.Line, err)
 		}
 		grants = append(grants, g)
 	}
 	settings, err := tlsFor(s.TLS)
 	if err != nil {
-		return hub.System{}, fmt.Errorf("%s:%d: tls: %w", s.File, s.Line, err)
+		return nil, nil, fmt.Errorf("%s:%d: tls: %w", s.File, s.Line, err)
 	}
-	door := outbound.Open(grants, settings, time.Now)
-	return c.Open(ctx, hub.Env{
-		ID: s.ID, HTTP: door.HTTP(), Reads: door.Reads(), Dial: door.Dial,
-		Log: log.With("system", s.ID), Clock: time.Now,
-	}, s.Decode)
+	return outbound.Open(grants, settings, seam.clock), settings, nil
 }
 
 // tlsFor reads a system's certificate and the authority that it trusts. Nil means
@@ -216,4 +242,12 @@ func clients(s *config.Settings) []web.Client {
 		})
 	}
 	return cs
+}
+
+func operators(s *config.Settings) []web.Operator {
+	var os []web.Operator
+	for _, o := range s.People {
+		os = append(os, web.Operator{Name: o.Name, Municipalities: o.Municipalities, Secret: o.Secret})
+	}
+	return os
 }

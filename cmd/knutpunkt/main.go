@@ -40,6 +40,7 @@ or a person has taken over, and tells the citizen how the case is getting on.`,
 	root.AddCommand(
 		serveCommand(), demoCommand(), simulatorsCommand(), checkCommand(), tryCommand(),
 		deliveriesCommand(), connectorsCommand(), keysCommand(),
+		backupCommand(), restoreCommand(), doctorCommand(),
 	)
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -46,7 +47,12 @@ type process struct {
 // start runs the binary until it ends by itself, is killed, or the test is over.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(binary, args...), done: make(chan struct{})}
+	return startCommand(t, exec.Command(binary, args...))
+}
+
+func startCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{Cmd: cmd, done: make(chan struct{})}
 	p.Stdout, p.Stderr = &p.out, &p.errs
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -74,11 +80,16 @@ func (p *process) finish(t *testing.T) int {
 	return p.ProcessState.ExitCode()
 }
 
+// nextPorts lets tests that run at the same time look in different places.
+var nextPorts atomic.Int64
+
+func init() { nextPorts.Store(rand.Int64N(1000)) }
+
 // freePorts finds a first port with those above it free that the demo listens on.
 func freePorts(t *testing.T) int {
 	t.Helper()
 	for range 100 {
-		base := 20_000 + 20*rand.IntN(1000)
+		base := 20_000 + 20*int(nextPorts.Add(1)%600) // below those that the machine gives out
 		free := true
 		for _, above := range []int{0, 1, platformPort, navetPort, karlskronaDiarium, eslovDiarium} {
 			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(base+above)))

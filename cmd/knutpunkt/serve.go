@@ -29,7 +29,7 @@ func serveCommand() *cobra.Command {
 schemas/. The same check as "knutpunkt check" is made first, and nothing starts on a
 configuration with problems.
 
-SIGHUP reads routes, mappings, schemas and clients again. SIGTERM stops accepting, finishes
+SIGHUP reads routes, mappings, schemas, clients and operators again. SIGTERM stops accepting, finishes
 what is under way, and exits.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -89,7 +89,7 @@ func (in *installation) serve(ctx context.Context) error {
 		return fmt.Errorf("operator on %s: the address is in use or not this machine's", in.settings.Operator)
 	}
 	servers := []*http.Server{
-		{Handler: in.web.Public()}, {Handler: in.web.Operator(in.meter.Page())},
+		{Handler: seam.incoming(in.web.Public())}, {Handler: in.web.Operator(in.meter.Page())},
 	}
 	failed := make(chan error, len(servers))
 	for i, l := range []net.Listener{public, operator} {
@@ -127,6 +127,7 @@ func (in *installation) reload(ctx context.Context) error {
 		return err
 	}
 	in.web.Allow(clients(settings))
+	in.web.AllowOperators(operators(settings))
 	return nil
 }
 
@@ -166,8 +167,8 @@ func (in *installation) shutdown(servers []*http.Server, journey <-chan error) e
 	}
 }
 
-// reloadOnHangup takes changed routes, mappings and schemas, and changed clients, into
-// use at SIGHUP. A configuration with problems is refused, loudly, and what runs goes on.
+// reloadOnHangup takes changed routes, mappings and schemas, and changed clients and
+// operators, into use at SIGHUP. A configuration with problems is refused, loudly, and what runs goes on.
 func (in *installation) reloadOnHangup(ctx context.Context) (stop func()) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)

@@ -236,7 +236,9 @@ func makeSecrets(dir string) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	for _, name := range []string{"oep-client", "hemsidan-client", "oep-password", "diarium-authkey", "eslov-diarium-authkey"} {
+	for _, name := range []string{
+		"oep-client", "hemsidan-client", "oep-password", "diarium-authkey", "eslov-diarium-authkey", "registrator", "gruppledare",
+	} {
 		path := filepath.Join(folder, name)
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			if err := os.WriteFile(path, []byte(rand.Text()+"\n"), 0o600); err != nil {
