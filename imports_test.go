@@ -28,9 +28,11 @@ var doors = map[string][]string{
 	"github.com/hashicorp/go-retryablehttp": {"hub/outbound"},
 	"github.com/prometheus/client_golang":   {"hub/meter"},
 	"golang.org/x/time":                     {"hub/web"},
-	"github.com/spf13/cobra":                {"cmd/knutpunkt"},
+	"github.com/spf13/cobra":                {"cmd/knutpunkt", "cmd/knutpunkt-chaos"},
 	"github.com/schollz/progressbar":        {"cmd/knutpunkt"},
 	"golang.org/x/term":                     {"cmd/knutpunkt"},
+	"golang.org/x/oauth2":                   {"connectors/rest"},
+	"github.com/Shopify/toxiproxy":          {"cmd/knutpunkt-chaos"},
 }
 
 // lower says which of hub's folders another one of them may import: only what lies

@@ -9,9 +9,10 @@ import (
 	"github.com/knutpunkt/knutpunkt/connectors/json"
 	"github.com/knutpunkt/knutpunkt/connectors/navet"
 	"github.com/knutpunkt/knutpunkt/connectors/oep"
+	"github.com/knutpunkt/knutpunkt/connectors/rest"
 	"github.com/knutpunkt/knutpunkt/connectors/sif"
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
 // All are the connectors that ship with Knutpunkt.
-var All = []hub.Connector{oep.New, json.New, navet.New, sif.New, filedrop.New}
+var All = []hub.Connector{oep.New, json.New, navet.New, sif.New, rest.New, filedrop.New}

@@ -1,0 +1,160 @@
+package restsim
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// An Entry is one thing that the Sim took, or that happened to one of its cases. Whom a case is about does
+// not stand in it.
+type Entry struct {
+	Kind    Kind      `json:"kind"`
+	At      time.Time `json:"at"`
+	ID      string    `json:"id"`
+	Key     string    `json:"key,omitempty"`    // of the case that it is, or belongs to
+	Number  string    `json:"number,omitempty"` // of a case
+	Case    string    `json:"case,omitempty"`   // of a file or a word: the id of its case
+	N       int       `json:"n,omitempty"`      // of a file: its number, as it was said
+	Name    string    `json:"name,omitempty"`   // of a file in a form
+	Type    string    `json:"type,omitempty"`   // of a file
+	Size    int64     `json:"size,omitempty"`   // of a file
+	SHA256  string    `json:"sha256,omitempty"` // of a document or a file, hexadecimal
+	Word    string    `json:"word,omitempty"`   // what a case has come to
+	Visible time.Time `json:"visible,omitzero"` // when a case can be found
+}
+
+// A Kind tells what an Entry is about.
+type Kind string
+
+const (
+	CaseEntry Kind = "case"
+	FileEntry Kind = "file"
+	WordEntry Kind = "word"
+)
+
+// Ledger gives all that has been taken and has happened, in order.
+func (s *Sim) Ledger() []Entry {
+	s.ledger.mu.Lock()
+	defer s.ledger.mu.Unlock()
+	return slices.Clone(s.ledger.entries)
+}
+
+// A Count is how often what belongs to one key has been taken.
+type Count struct {
+	Cases int
+	Files map[string]int // by SHA-256
+}
+
+// Count counts what has been taken under a key.
+func (s *Sim) Count(key string) Count {
+	count := Count{Files: map[string]int{}}
+	for _, e := range s.Ledger() {
+		switch {
+		case e.Key != key:
+		case e.Kind == CaseEntry:
+			count.Cases++
+		case e.Kind == FileEntry:
+			count.Files[e.SHA256]++
+		}
+	}
+	return count
+}
+
+// record makes an entry durable and then true.
+func (s *Sim) record(e Entry) error {
+	if err := s.ledger.append(e); err != nil {
+		return err
+	}
+	s.apply(e)
+	return nil
+}
+
+// apply makes an entry true. All that the Sim knows comes about here.
+func (s *Sim) apply(e Entry) {
+	switch e.Kind {
+	case CaseEntry:
+		c := &aCase{Entry: e}
+		s.cases = append(s.cases, c)
+		s.byID[e.ID] = c
+		s.byKey[e.Key] = append(s.byKey[e.Key], c)
+	case FileEntry:
+		c := s.byID[e.Case]
+		c.files = append(c.files, e)
+	case WordEntry:
+		s.changes = append(s.changes, e)
+	}
+}
+
+// A ledger is a file of JSON lines that is only added to. Its zero value keeps nothing on disk.
+type ledger struct {
+	mu      sync.Mutex
+	file    *os.File
+	entries []Entry
+}
+
+// open reads what is there. A last line that is half written was never answered for, and is cut off.
+func (l *ledger) open(dir string, apply func(Entry)) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(filepath.Join(dir, "rest.jsonl"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	l.file = file
+	whole := int64(0)
+	for lines := bufio.NewReader(file); ; {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			break
+		}
+		var e Entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			return fmt.Errorf("byte %d of the ledger begins no entry", whole)
+		}
+		whole += int64(len(line))
+		l.entries = append(l.entries, e)
+		apply(e)
+	}
+	if err := file.Truncate(whole); err != nil {
+		return err
+	}
+	_, err = file.Seek(whole, 0)
+	return err
+}
+
+// append makes an entry durable.
+func (l *ledger) append(e Entry) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		if _, err := l.file.Write(append(line, '\n')); err != nil {
+			return err
+		}
+		if err := l.file.Sync(); err != nil {
+			return err
+		}
+	}
+	l.entries = append(l.entries, e)
+	return nil
+}
+
+func (l *ledger) close() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
+}
