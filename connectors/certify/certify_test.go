@@ -52,6 +52,7 @@ func TestSeededFlaws(t *testing.T) {
 		{sharesState, "destination arende", "yes"},
 		{forgetsFile, "destination handlingar", "yes"},
 		{noReceiptParts, "destination handlingar", "yes"},
+		{findsNoParts, "destination handlingar", "yes"},
 		{leavesOpen, "destination handlingar", "yes"},
 		{readsMakes, "destination arende", "yes"},
 		{ownClient, "destination arende", "yes"},

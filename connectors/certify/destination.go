@@ -385,6 +385,8 @@ func (d *destination) goOn(t *trial, number int) {
 		d.fail("Find of a delivery that is there gives %s", said(found, err))
 	case !whole && !d.mayFind(err):
 		d.fail("Find of a delivery that is not there, or not whole, gives %s, not ErrNotFound", said(found, err))
+	case err == nil:
+		d.checkReceipt(t, found)
 	}
 	again, err := t.deliver(d, number)
 	switch {

@@ -33,7 +33,7 @@ func (s *site) Changes(ctx context.Context, since hub.Cursor) ([]hub.Report, hub
 		}
 	}
 	var reports []hub.Report
-	latest := from
+	latest, tomorrow := from, s.env.Clock().Add(24*time.Hour) // one case dated 9999 is not to end all listening
 	err := s.pages(ctx, s.env.Reads, "CaseService/GetCases", "Cases", map[string]any{
 		"LastDate": from.UTC().Format(cursorTime), "MaxReturnedCases": pageSize,
 	}, func(c map[string]any) error {
@@ -41,7 +41,7 @@ func (s *site) Changes(ctx context.Context, since hub.Cursor) ([]hub.Report, hub
 		if err != nil {
 			return err
 		}
-		if report.At.After(latest) {
+		if report.At.After(latest) && !report.At.After(tomorrow) {
 			latest = report.At
 		}
 		if ours {

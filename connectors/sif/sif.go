@@ -110,37 +110,40 @@ func (s *site) Deliver(ctx context.Context, d hub.Delivery) (hub.Receipt, error)
 	if err != nil {
 		return hub.Receipt{}, hub.Reject(err)
 	}
-	made := false
-	receipt, err := s.register(ctx, reg, &made)
-	if a, _, _ := hub.AnswerOf(receipt, err); made && a == hub.NotNow {
-		return hub.Receipt{}, fmt.Errorf("partly registered: %s", err) // no longer a *not now*
+	there, madeSome, err := s.register(ctx, reg)
+	if err == nil {
+		return there.receipt(reg), nil
 	}
-	return receipt, err
+	err = there.soFar(reg, err)
+	if a, _, _ := hub.AnswerOf(hub.Receipt{}, err); madeSome && a == hub.NotNow {
+		return hub.Receipt{}, errors.New(err.Error()) // no longer a *not now*
+	}
+	return hub.Receipt{}, err
 }
 
-// register makes what is missing, each part once. It sets made as soon as it has made something.
-func (s *site) register(ctx context.Context, reg *registration, made *bool) (hub.Receipt, error) {
+// register makes what is missing, each part once. It tells what is there, also when it fails, and
+// whether it has made any of it.
+func (s *site) register(ctx context.Context, reg *registration) (there made, madeSome bool, err error) {
 	if err := s.synchronise(ctx, reg); err != nil {
-		return hub.Receipt{}, err
+		return there, false, err
 	}
-	there, err := s.look(ctx, s.env.HTTP, reg)
-	if err != nil {
-		return hub.Receipt{}, err
+	if there, err = s.look(ctx, s.env.HTTP, reg); err != nil {
+		return there, false, err
 	}
 	if there.caseNumber == "" {
 		if there.caseNumber, err = s.createCase(ctx, reg); err != nil {
-			return hub.Receipt{}, err
+			return there, false, err
 		}
-		*made = true
+		madeSome = true
 	}
 	for !there.whole(reg) {
 		if err := s.addFiles(ctx, reg, &there); err != nil {
-			return hub.Receipt{}, err
+			return there, madeSome, err
 		}
-		*made = true
+		madeSome = true
 	}
 	there.at = s.env.Clock()
-	return there.receipt(reg), nil
+	return there, madeSome, nil
 }
 
 // Find looks for what an earlier attempt made. A case without its document, or a document that lacks
@@ -288,6 +291,18 @@ type made struct {
 // whole reports whether every part is there, given that the case is.
 func (m *made) whole(reg *registration) bool {
 	return reg.document == nil || m.document != "" && len(m.titles) == len(reg.files)
+}
+
+// soFar says in an error how much of the registration is there: a person who reads it sees what is
+// missing, and the next attempt sends no more than that.
+func (m *made) soFar(reg *registration, err error) error {
+	switch {
+	case m.document != "" && len(reg.files) > 0:
+		return fmt.Errorf("%d of %d files are there: %w", len(m.titles), len(reg.files), err)
+	case reg.newCase != nil && m.caseNumber != "":
+		return fmt.Errorf("the case is there, and not its document: %w", err)
+	}
+	return err
 }
 
 func (m *made) receipt(reg *registration) hub.Receipt {

@@ -501,6 +501,61 @@ func TestBatches(t *testing.T) {
 	})
 }
 
+// TestEighteenOfNineteen: when the call that carries the last file fails, whoever reads of it sees how
+// far it came, and only that file goes again.
+func TestEighteenOfNineteen(t *testing.T) {
+	const update = "DocumentService/UpdateDocument"
+	for _, way := range []sifsim.Way{
+		sifsim.Lost, sifsim.Busy, sifsim.FailBefore, sifsim.FailAfter, sifsim.Truncated, sifsim.LoginPage, sifsim.Unauthorized, sifsim.Refuse,
+	} {
+		t.Run(string(way), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tw := newTown(t, sifsim.Options{}, sif.Config{})
+				d := caseDelivery("01JH-diarium")
+				d.Files = nil
+				for n := range 18 {
+					d.Files = append(d.Files, aFile(fmt.Sprintf("Ritning %d.pdf", n+1), "application/pdf", fmt.Sprint("%PDF ", n)))
+				}
+				d.Files = append(d.Files, largeFile("Film", 21<<20))
+				tw.sim.Fail(sifsim.Fault{Way: way, At: update})
+				r, err := tw.deliver(d)
+				if a, _, _ := hub.AnswerOf(r, err); a == hub.Yes || a == hub.NotNow || (a == hub.No) != (way == sifsim.Refuse) {
+					t.Errorf("the answer is %s: %v", a, err)
+				}
+				if !strings.HasPrefix(err.Error(), "18 of 19 files are there: "+update) {
+					t.Errorf("the error says %q", err)
+				}
+				time.Sleep(2 * time.Second)
+				r, end := tw.settle(d)
+				if end != "" || len(r.Parts) != 19 {
+					t.Errorf("it ends %q, with %d parts", end, len(r.Parts))
+				}
+				for i, part := range r.Parts {
+					if part.SHA256 != hex.EncodeToString(d.Files[i].Blob.SHA256[:]) || part.Ref != r.Number+"-1" {
+						t.Errorf("part %d is %+v", i+1, part)
+					}
+				}
+				tw.wantOnce(d, 1)
+				tw.wantSent(18, 1)
+			})
+		})
+	}
+}
+
+// wantSent demands how many files the system took, call by call.
+func (tw *town) wantSent(want ...int) {
+	tw.t.Helper()
+	var got []int
+	for _, e := range tw.sim.Ledger() {
+		if e.Kind == sifsim.DocumentEntry || e.Kind == sifsim.FilesEntry {
+			got = append(got, len(e.Files))
+		}
+	}
+	if !slices.Equal(got, want) {
+		tw.t.Errorf("the calls brought %v files, want %v", got, want)
+	}
+}
+
 // largeFile is a file that is made while it is read.
 func largeFile(name string, size int64) hub.File {
 	block := make([]byte, 1<<16)
@@ -651,6 +706,28 @@ func TestChanges(t *testing.T) {
 			t.Errorf("nothing new: %d reports, cursor moved: %v, %v", len(reports), next != cursor, err)
 		}
 	})
+}
+
+// TestAChangeOfTheFarFuture: one case with a mistyped year is not to be the last that is
+// ever heard of.
+func TestAChangeOfTheFarFuture(t *testing.T) {
+	client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		answer := `{"Successful":true,"TotalCount":1,"TotalPageCount":1,"Cases":[{"Recno":1,"CaseNumber":"BUN 2026/00001",
+			"ExternalId":{"Id":"01JH-diarium","Type":"KNUTPUNKT"},"LastChangedDate":"9999-12-31T23:59:59","Status":"Beslutat"}]}`
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
+	})}
+	system, err := sif.New.Open(t.Context(), env(client, slog.New(slog.DiscardHandler)), func(into any) error {
+		*into.(*sif.Config) = sif.Config{URL: "http://public360.example", AuthKey: hub.NewSecret("nyckel")}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const cursor = "2026-01-15T07:41:10.000Z"
+	reports, next, err := system.Tracker.Changes(t.Context(), cursor)
+	if err != nil || len(reports) != 1 || next != cursor {
+		t.Errorf("%d reports, cursor %s, %v; want one, heard, and the cursor as it was", len(reports), next, err)
+	}
 }
 
 func TestChangesThatFail(t *testing.T) {
