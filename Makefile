@@ -6,7 +6,7 @@ GO_VERSION := 1.26
 RACE := $(shell command -v $${CC:-cc} >/dev/null && echo -race)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: demo test lint build bench fuzz clean go
+.PHONY: demo test lint build bench chaos fuzz clean go
 
 ## demo: build Knutpunkt and play a story with a whole simulated municipality
 demo: build
@@ -21,7 +21,9 @@ test: lint
 lint: go
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	go vet ./...
+	go vet -tags chaos ./cmd/knutpunkt
 	go run $(STATICCHECK) ./...
+	go run $(STATICCHECK) -tags chaos ./cmd/knutpunkt
 	go run ./cmd/knutpunkt check
 
 ## build: the binary, static, in bin/
@@ -31,6 +33,10 @@ build: go
 ## bench: measure, as ratios within one run
 bench: go
 	cd bench && go run .
+
+## chaos: a minute of forms while everything fails; more with CHAOS="--duration 10m --seed N"
+chaos: build
+	go run ./cmd/knutpunkt-chaos --binary bin/knutpunkt $(CHAOS)
 
 ## fuzz: half a minute for each parser
 fuzz: go
