@@ -72,15 +72,29 @@ func (s *system) send(ctx context.Context, client *http.Client, c call) (*http.R
 			return nil, err
 		}
 		resp, err := client.Do(req)
-		switch {
-		case err != nil:
+		if err != nil {
+			req.Body.Close()
 			return nil, withoutAddress(err)
-		case resp.StatusCode != http.StatusUnauthorized || again || stale == nil:
+		}
+		resp.Body = exchange{resp.Body, req.Body}
+		if resp.StatusCode != http.StatusUnauthorized || again || stale == nil {
 			return resp, nil
 		}
 		resp.Body.Close()
 		stale()
 	}
+}
+
+// An exchange is an answer with what it answers. The HTTP library closes what was sent when
+// it comes to it; who has heard the answer is not to leave a file open.
+type exchange struct {
+	io.ReadCloser
+	sent io.Closer
+}
+
+func (e exchange) Close() error {
+	e.sent.Close()
+	return e.ReadCloser.Close()
 }
 
 func (s *system) request(ctx context.Context, c call) (*http.Request, error) {
@@ -93,7 +107,7 @@ func (s *system) request(ctx context.Context, c call) (*http.Request, error) {
 		if err != nil {
 			return nil, hub.Later(err, 0)
 		}
-		req.Body, req.ContentLength = content, c.body.length
+		req.Body, req.ContentLength = &reopened{ctx: ctx, body: c.body, now: content}, c.body.length
 		// For where nothing was written. It is asked for, and left, before a redirect is not followed.
 		req.GetBody = func() (io.ReadCloser, error) { return &reopened{ctx: ctx, body: c.body}, nil }
 	}

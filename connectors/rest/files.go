@@ -255,8 +255,8 @@ func fileBody(f hub.File) body {
 	}, f.Blob.Size}
 }
 
-// A reopened is a body that is opened when it is first read. The HTTP library may close it while it is
-// being read.
+// A reopened is a body that is opened when it is first read, unless it is open already. The HTTP library
+// may close it while it is being read.
 type reopened struct {
 	ctx  context.Context
 	body body
