@@ -92,6 +92,7 @@ func TestWhatIsCounted(t *testing.T) {
 		`knutpunkt_circuit_open{cause="down",connector="sif"} 0`,
 		`knutpunkt_durability{mode="sqlite-full"} 1`,
 		`knutpunkt_unnumbered_rows 0`,
+		`knutpunkt_orphan_reports 0`,
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("the page lacks %s", want)

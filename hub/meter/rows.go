@@ -32,6 +32,7 @@ var (
 	circuits   = desc("circuit_open", "1 while a system is not called, by cause.", "connector", "cause")
 	diskFree   = desc("disk_free_bytes", "Room on the disk that holds the Store.")
 	unnumbered = desc("unnumbered_rows", "Feed rows that no reader sees yet.")
+	orphans    = desc("orphan_reports", "Reports of systems that have fitted no delivery for a day.")
 	durability = desc("durability", "1 for the mode in which forms are accepted.", "mode")
 )
 
@@ -39,7 +40,7 @@ var (
 const countFor = 5 * time.Second
 
 func (r *rows) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{accepted, states, held, waiting, oldest, circuits, diskFree, unnumbered, durability} {
+	for _, d := range []*prometheus.Desc{accepted, states, held, waiting, oldest, circuits, diskFree, unnumbered, orphans, durability} {
 		ch <- d
 	}
 }
@@ -74,6 +75,7 @@ func (r *rows) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(diskFree, float64(c.DiskFree))
 	gauge(unnumbered, float64(c.Unnumbered))
+	gauge(orphans, float64(c.Orphans))
 }
 
 // byConnector adds up what systems of one kind have.

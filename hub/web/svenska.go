@@ -111,9 +111,9 @@ var reasons = map[hub.Reason]reason{
 	},
 	hub.ReasonRule: {
 		name: "Stoppat av en regel", again: true, citizen: isWaiting,
-		what: "En av vägens regler säger att ärendet inte får gå vidare av sig självt. Vilken är antecknat.",
+		what: "En av vägens regler säger att ärendet inte får gå vidare av sig självt, eller så är en fil något annat än den säger sig vara. Vilket är antecknat.",
 		who:  whoHandler,
-		safe: "Läs vilken regel det är och avgör. Försök igen stoppas av samma regel tills orsaken är borta. " + safeByHand,
+		safe: "Läs vad som är antecknat och avgör. Öppna inte en fil som är något annat än den säger. Försök igen stoppas av samma regel tills orsaken är borta. " + safeByHand,
 	},
 	hub.ReasonNoPerson: {
 		name: "Personen finns inte i registret", again: true, citizen: isWaiting,
