@@ -32,7 +32,6 @@ var doors = map[string][]string{
 	"github.com/schollz/progressbar":        {"cmd/knutpunkt"},
 	"golang.org/x/term":                     {"cmd/knutpunkt"},
 	"golang.org/x/oauth2":                   {"connectors/rest"},
-	"github.com/Shopify/toxiproxy":          {"cmd/knutpunkt-chaos"},
 }
 
 // lower says which of hub's folders another one of them may import: only what lies

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/knutpunkt/knutpunkt/connectors/navet/navetsim"
+	"github.com/knutpunkt/knutpunkt/connectors/sif/sifsim"
+)
+
+// A stage is one installation with everything around it: platforms, a register, business systems, and
+// the lines between. The random run has one, and each directed scenario one of its own.
+type stage struct {
+	dir       string
+	plan      *plan
+	in        *installation
+	hub       *hub
+	hook      *hook
+	systems   map[string]*system
+	relays    []*relay
+	register  *navetsim.Sim
+	diaria    map[string]*sifsim.Sim // by the municipality's folder
+	platforms *platforms
+	spill     *spill
+	sunk      atomic.Int64 // calls that came to where redirects lead
+
+	binary  string
+	servers []*http.Server
+	closers []func()
+}
+
+// openStage sets everything up. The hub is not started.
+func openStage(ctx context.Context, dir, binary string, env []string, p *plan) (_ *stage, err error) {
+	s := &stage{
+		dir: dir, plan: p, binary: binary, hook: &hook{}, systems: map[string]*system{},
+		diaria: map[string]*sifsim.Sim{}, spill: newSpill(p),
+		in: &installation{dir: filepath.Join(dir, "knutpunkt"), plan: p, addresses: map[string]string{}},
+	}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	for _, sub := range []string{"knutpunkt/secrets", "knutpunkt/tmp", "knutpunkt/logs", "ledgers"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.openAround(); err != nil {
+		return nil, err
+	}
+	if s.in.listen, err = freeAddress(); err != nil {
+		return nil, err
+	}
+	if s.in.operator, err = freeAddress(); err != nil {
+		return nil, err
+	}
+	if err := s.in.write(ctx, binary); err != nil {
+		return nil, err
+	}
+	s.hub = &hub{in: s.in, command: []string{binary}, env: env, logs: filepath.Join(s.in.dir, "logs")}
+	posts, err := openLedger[post](filepath.Join(dir, "ledgers", "platforms.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, func() { posts.close() })
+	s.platforms = newPlatforms(s.in, posts, s.hook, s.spill)
+	return s, nil
+}
+
+// openAround starts what stands around the hub.
+func (s *stage) openAround() error {
+	sink, err := s.serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s.sunk.Add(1)
+		w.WriteHeader(http.StatusCreated)
+	}), nil)
+	if err != nil {
+		return err
+	}
+	for _, kind := range []string{recognises, tells, forgets} {
+		l, err := openLedger[call](filepath.Join(s.dir, "ledgers", kind+".jsonl"))
+		if err != nil {
+			return err
+		}
+		s.closers = append(s.closers, func() { l.close() })
+		s.systems[kind] = newSystem(kind, s.plan, l, s.hook, sink, &s.sunk)
+		address, err := s.serve(s.systems[kind], nil)
+		if err != nil {
+			return err
+		}
+		r, err := newRelay(kind, address)
+		if err != nil {
+			return err
+		}
+		s.relays = append(s.relays, r)
+		s.closers = append(s.closers, r.close)
+		s.in.addresses[kind] = r.address()
+	}
+	if err := s.openRegister(); err != nil {
+		return err
+	}
+	return s.openDiaria()
+}
+
+func (s *stage) openRegister() (err error) {
+	var people []navetsim.Person
+	for _, m := range s.plan.municipalities {
+		people = append(people, m.people...)
+	}
+	s.register, err = navetsim.New(navetsim.Options{Dir: filepath.Join(s.dir, "ledgers", "navet"), Clock: time.Now, Persons: people})
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func() { s.register.Close() })
+	secure, err := navetsim.TLS(filepath.Join(s.in.dir, "secrets"))
+	if err != nil {
+		return err
+	}
+	s.in.addresses["navet"], err = s.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.hook.reached(duringAsk)
+		s.register.ServeHTTP(w, r)
+	}), secure)
+	return err
+}
+
+// diaryPace is how fast the diaria handle their cases.
+var diaryPace = []time.Duration{time.Second, 3 * time.Second, 6 * time.Second}
+
+// openDiaria opens a diarium for each municipality that has one.
+func (s *stage) openDiaria() error {
+	for _, m := range s.plan.municipalities {
+		if !m.Diarium {
+			continue
+		}
+		d, err := sifsim.New(sifsim.Options{
+			Dir: filepath.Join(s.dir, "ledgers", diary, m.Folder), Clock: time.Now, Prefix: m.Code, Pace: diaryPace,
+		})
+		if err != nil {
+			return err
+		}
+		s.diaria[m.Folder] = d
+		s.closers = append(s.closers, func() { d.Close() })
+		if s.in.addresses[diary+m.Folder], err = s.serve(d, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serve listens on a free port of this machine.
+func (s *stage) serve(h http.Handler, secure *tls.Config) (address string, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listen: %w", err)
+	}
+	address = l.Addr().String()
+	if secure != nil {
+		l = tls.NewListener(l, secure)
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	s.servers = append(s.servers, server)
+	go server.Serve(l)
+	return address, nil
+}
+
+// close ends every process and every server.
+func (s *stage) close() {
+	if s.hub != nil {
+		s.hub.kill("the end")
+	}
+	for _, server := range s.servers {
+		server.Close()
+	}
+	for _, end := range s.closers {
+		end()
+	}
+}
