@@ -173,6 +173,20 @@ func (c *Case) Find(k Key) *Progress {
 	return nil
 }
 
+// Begins reports whether a form is the one that its case begins with: none came before
+// it but such as were taken back or rejected.
+func (c *Case) Begins(k Key) bool {
+	for _, s := range c.Submissions {
+		if s.Key == k {
+			return true
+		}
+		if s.State != Withdrawn && s.State != Rejected {
+			return false
+		}
+	}
+	return true
+}
+
 // Receipts gives what the case has, by leg: a later submission's receipt stands
 // before an earlier one's.
 func (c *Case) Receipts() map[string]Receipt {

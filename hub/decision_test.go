@@ -228,3 +228,25 @@ func TestRestored(t *testing.T) {
 		}
 	})
 }
+
+// TestACaseRegisteredByHandHasItsNumber: completions read ${case.diarium.number}, also
+// where it was people who gave it.
+func TestACaseRegisteredByHandHasItsNumber(t *testing.T) {
+	route := &Route{Legs: []Leg{
+		{Name: "diarium", To: "k.diarium", Voice: true}, {Name: "komplettering", To: "k.diarium"}, {Name: "bygg", To: "k.bygg"},
+	}}
+	c, _ := play(t, Case{}, Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, alive, false},
+		Stopped{When{t0}, "S1", alive, ReasonProtected, "sökande"},
+		decide("S1", Decision{Verb: Waive, Number: "SBN 2026/8"}), Approved{When{t0}, "S1", t0, "gruppledare", ""})
+	got := route.receipts(c)
+	if got["diarium"].Number != "SBN 2026/8" {
+		t.Errorf("the case's number is %q", got["diarium"].Number)
+	}
+	if _, there := got["bygg"]; there {
+		t.Error("the building system is said to have it")
+	}
+	delivered, _ := play(t, sending(t, Lookup), came(Yes))
+	if got := route.receipts(delivered)["diarium"].Number; got != "SBN 2026/1" {
+		t.Errorf("the system's own receipt gives %q", got)
+	}
+}

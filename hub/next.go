@@ -330,8 +330,8 @@ func (t *transition) actBy(what string, k Key, note, by, reason string) {
 // — submissions —
 
 func (t *transition) arrive(e Arrived) error {
-	first := t.c.ID == ""
-	if first {
+	anew := t.c.ID != "" && t.c.Begins(Key(e.Submission))
+	if t.c.ID == "" {
 		t.c = Case{
 			ID: e.Case, Municipality: e.Municipality, Source: e.Source, Service: e.Service,
 			Voice: e.Voice, Teller: e.Teller, Expect: e.Expect,
@@ -342,8 +342,11 @@ func (t *transition) arrive(e Arrived) error {
 		Submission: e.Submission, Lease: e.Lease, Waiting: e.Waits && e.Lease.Boot != "",
 	})
 	t.act("accepted", Key(e.Submission), "")
-	if first {
+	switch {
+	case t.c.Step == "":
 		t.step(Inkommet, e.Submission, t.now, false)
+	case anew: // what was taken back or rejected is sent in again
+		t.step(Inkommet, e.Submission, t.now, true)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ func (j *journey) planned() Event {
 		read: j.bundle.Revision,
 	}
 	var plans []Plan
-	first := j.w.c.Submissions[0].Key == j.w.key
+	first := j.w.c.Begins(j.w.key)
 	for _, leg := range j.route.Legs {
 		if !leg.On.Fits(first) {
 			continue
@@ -120,7 +120,7 @@ func (h *Hub) render(ctx context.Context, c Case, p Progress, r *remembered) (Do
 func (h *Hub) knownTo(c Case, p Progress, r *remembered, b *Bundle, route *Route) Known {
 	known := Known{
 		Key: p.Key, Submission: r.submission, Title: route.Title, Council: b.Municipalities[route.Municipality],
-		Answers: map[string]RegisterAnswer{}, Receipts: map[string]Receipt{}, Case: c.FirstReceipts(),
+		Answers: map[string]RegisterAnswer{}, Receipts: map[string]Receipt{}, Case: route.receipts(c),
 	}
 	if r.read != b.Revision {
 		if read := route.read(known.Submission); read.err == nil {
@@ -140,6 +140,18 @@ func (h *Hub) knownTo(c Case, p Progress, r *remembered, b *Bundle, route *Route
 		}
 	}
 	return known
+}
+
+// receipts are what the case's legs gave first. A case that people have registered by
+// hand has the number that they gave it, at the system that the citizen hears.
+func (r *Route) receipts(c Case) map[string]Receipt {
+	got := c.FirstReceipts()
+	for _, leg := range r.Legs {
+		if _, there := got[leg.Name]; !there && c.Ref != "" && leg.To == r.Voice() {
+			got[leg.Name] = Receipt{Number: c.Ref}
+		}
+	}
+	return got
 }
 
 // files are what goes with every delivery: the attachments in order, and then the

@@ -167,6 +167,7 @@ type Heap struct {
 	Leg          string   // of what is held
 	Service      string   // of what is held
 	Note         string   // that all of it has
+	Doubt        bool     // of deliveries that are held: an earlier attempt may have been taken
 	Count        int
 	Cases        int
 	Since        time.Time // of the first

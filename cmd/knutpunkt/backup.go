@@ -183,8 +183,8 @@ func consequences(a sqlite.Account) []string {
 		{u.Forms, "form", "forms", "had not been planned: what comes of it is treated like what follows"},
 		{u.Ask, "delivery", "deliveries", "may have arrived since: its system is asked before anything is sent again"},
 		{u.Again, "delivery", "deliveries", "may have arrived since: sent again, since its system sees that it has it already"},
-		{u.Held, "delivery", "deliveries", "rests with a person: only a look in the system can tell whether it arrived"},
-		{u.Rest, "form", "forms", "rests with a person, as before"},
+		{u.Held, "delivery", "deliveries", "for a person: only a look in the system can tell whether it arrived"},
+		{u.Rest, "form", "forms", "with a person already, as before"},
 	} {
 		if l.n > 0 {
 			lines = append(lines, many(l.n, l.one, l.more)+" "+l.then)

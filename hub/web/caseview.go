@@ -214,7 +214,7 @@ func (s *Server) heldOf(c *call, of hub.Case, p hub.Progress, where string) *hel
 	if p.State != hub.Held {
 		return nil
 	}
-	return &heldView{where, p.Note, reasonOf(p.Reason, p.Kind), s.choicesFor(c, of, p)}
+	return &heldView{where, p.Note, reasonOf(p.Reason, p.Kind, p.Doubt), s.choicesFor(c, of, p)}
 }
 
 // clock writes a time as people in Sweden read it.

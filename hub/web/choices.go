@@ -78,7 +78,7 @@ func (s *Server) proposalView(c *call, of hub.Case, p hub.Progress) *proposalVie
 		return nil
 	}
 	v := &proposalView{
-		By: p.Proposal.By, At: clock(p.Proposal.At), What: proposalText(p.Proposal.Decision),
+		By: p.Proposal.By, At: clock(p.Proposal.At), What: proposalText(p),
 		Proposed: p.Proposal.At.UTC().Format(time.RFC3339Nano), Own: c.operator == p.Proposal.By,
 	}
 	if c.operator == "" {

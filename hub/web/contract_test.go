@@ -141,9 +141,13 @@ func TestOpenAPIWords(t *testing.T) {
 func TestEverythingHasWords(t *testing.T) {
 	for _, r := range hub.Reasons {
 		for _, kind := range []hub.Kind{hub.FormKind, hub.DocumentKind, hub.TellingKind} {
-			if w := reasonOf(r, kind); w.name == "" || w.what == "" || w.citizen == "" || w.who == "" || w.safe == "" {
+			if w := reasonOf(r, kind, false); w.name == "" || w.what == "" || w.citizen == "" || w.who == "" || w.safe == "" {
 				t.Errorf("the reason %s of a %s has no words", r, kind)
 			}
+		}
+		inDoubt := reasonOf(r, hub.DocumentKind, true)
+		if strings.Contains(inDoubt.safe, "inget blir dubbelt") || !strings.Contains(inDoubt.safe, "eta i systemet") {
+			t.Errorf("%s, and it may be there already: %s", r, inDoubt.safe)
 		}
 	}
 	for _, c := range []hub.Cause{hub.Down, hub.Credentials, hub.AddressChanged, hub.ContractBroken, hub.Busy} {

@@ -42,7 +42,7 @@ type proposal struct {
 func rowOf(c hub.Case, p hub.Progress) row {
 	r := row{
 		Key: p.Key, Case: c.ID, Municipality: c.Municipality, Service: c.Service, Kind: p.Kind, State: p.State,
-		Reason: p.Reason, System: p.System, Leg: p.Leg, Note: p.Note, Since: p.Since.UTC(), Proposal: proposalOf(p.Proposal),
+		Reason: p.Reason, System: p.System, Leg: p.Leg, Note: p.Note, Since: p.Since.UTC(), Proposal: proposalOf(p),
 	}
 	if p.Receipt != nil {
 		r.Receipt = p.Receipt.Number
@@ -50,15 +50,17 @@ func rowOf(c hub.Case, p hub.Progress) row {
 	return r
 }
 
-func proposalOf(p *hub.Proposal) *proposal {
-	if p == nil {
+func proposalOf(p hub.Progress) *proposal {
+	if p.Proposal == nil {
 		return nil
 	}
-	return &proposal{p.Verb, p.By, p.At.UTC(), p.Number, p.Unasked, p.Anew != nil, proposalText(p.Decision)}
+	d := p.Proposal
+	return &proposal{d.Verb, d.By, d.At.UTC(), d.Number, d.Unasked, d.Anew != nil, proposalText(p)}
 }
 
-// proposalText says what is proposed.
-func proposalText(d hub.Decision) string {
+// proposalText says what is proposed, and what who approves must know of it.
+func proposalText(p hub.Progress) string {
+	d := p.Proposal.Decision
 	text := verbTexts[d.Verb]
 	switch {
 	case d.Number != "":
@@ -68,6 +70,9 @@ func proposalText(d hub.Decision) string {
 	}
 	if d.Unasked {
 		text += ", utan att systemet tillfrågas först"
+	}
+	if p.Doubt && d.Verb == hub.Release {
+		text += ". Ett tidigare försök kan ha kommit fram, och då blir det två ärenden"
 	}
 	return text
 }
@@ -221,7 +226,7 @@ func (s *Server) heap(ctx context.Context, by hub.Viewer, id string, most int) (
 	for after, more := hub.ID(""), true; more && len(rows) < most; more = after != "" {
 		after, err = s.eachHeld(ctx, by, h.Reason, after, mostHeld, func(c hub.Case, p hub.Progress) {
 			same := hub.Heap{
-				Municipality: c.Municipality, State: p.State, Reason: p.Reason, Kind: p.Kind, System: p.System, Leg: p.Leg, Service: c.Service, Note: p.Note,
+				Municipality: c.Municipality, State: p.State, Reason: p.Reason, Kind: p.Kind, System: p.System, Leg: p.Leg, Service: c.Service, Note: p.Note, Doubt: p.Doubt,
 			}
 			if heapID(same) == id && len(rows) < most {
 				rows = append(rows, rowOf(c, p))
@@ -270,7 +275,7 @@ func (s *Server) releaseHeap(c *call) error {
 	if err != nil {
 		return err
 	}
-	if !reasonOf(h.Reason, h.Kind).again {
+	if !reasonOf(h.Reason, h.Kind, h.Doubt).again {
 		return refusal("state-conflict")
 	}
 	released, proposed := 0, 0

@@ -47,14 +47,21 @@ const (
 	whoHandler    = "En handläggare eller registrator på kommunen."
 	whoOperations = "Driften av Knutpunkt."
 
-	safeAgain  = "Det är säkert att försöka igen: inget har tagits emot, så inget blir dubbelt. Görs det innan felet är rättat vilar det snart här igen."
-	safeByHand = "Går det inte att rätta: registrera ärendet för hand och anteckna numret här. En andra person godkänner."
+	safeAgain   = "Det är säkert att försöka igen: inget har tagits emot, så inget blir dubbelt. Görs det innan felet är rättat vilar det snart här igen."
+	safeByHand  = "Går det inte att rätta: registrera ärendet för hand och anteckna numret här. En andra person godkänner."
+	safeInDoubt = "Ett tidigare försök kan ha kommit fram. Försök igen är säkert där systemet kan tillfrågas eller känner igen handlingen: det görs först. " +
+		"Att göra handlingen på nytt kan ge två ärenden: leta i systemet först, och finns ärendet där, välj Ordnat för hand och skriv dess nummer. En andra person godkänner."
 	safeToWait = "Inget behöver göras i felkorgen. Knutpunkt försöker igen av sig självt och skickar allt, i ordning, när det går."
 )
 
-// reasonOf tells why something rests with a person.
-func reasonOf(r hub.Reason, k hub.Kind) reason {
+// reasonOf tells why something rests with a person. What is in doubt, whatever stopped it
+// in the end, is told of as something that may be there.
+func reasonOf(r hub.Reason, k hub.Kind, doubt bool) reason {
 	told := reasons[r]
+	if doubt && k == hub.DocumentKind && r != hub.ReasonUnclear {
+		told.what += " Ett tidigare försök kan ha kommit fram."
+		told.citizen, told.safe = isPartDone, safeInDoubt
+	}
 	if k == hub.FormKind && r == hub.ReasonRefused {
 		told.name, told.what, told.who = "Nekat av registret", "Registret svarade nej på frågan om någon i formuläret. Vad det svarade är antecknat.", whoRegister
 		told.safe = "Rätta det som registret klagar på, och försök igen: då frågas det en gång till. " + safeByHand

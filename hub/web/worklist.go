@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,14 +108,14 @@ func (s *Server) board(ctx context.Context, by hub.Viewer) (board, error) {
 // heapID names a heap for as long as it is one.
 func heapID(h hub.Heap) string {
 	cause := strings.Join([]string{
-		string(h.Municipality), string(h.State), string(h.Reason), string(h.Kind), string(h.System), h.Leg, h.Service, h.Note,
+		string(h.Municipality), string(h.State), string(h.Reason), string(h.Kind), string(h.System), h.Leg, h.Service, h.Note, strconv.FormatBool(h.Doubt),
 	}, "\x00")
 	sum := sha256.Sum256([]byte(cause))
 	return hex.EncodeToString(sum[:8])
 }
 
 func (s *Server) heldCard(h hub.Heap) card {
-	r := reasonOf(h.Reason, h.Kind)
+	r := reasonOf(h.Reason, h.Kind, h.Doubt)
 	c := s.heapCard(h, "held", r)
 	c.Title = r.name + " i " + s.heapName(h) + ": " + plural(h.Cases, "ärende", "ärenden") + " sedan " + s.since(h.Since)
 	c.Again = r.again

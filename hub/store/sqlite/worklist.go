@@ -27,10 +27,10 @@ func (s *Store) WorkList(ctx context.Context, v hub.Viewer) ([]hub.Heap, error) 
 	return heaps, nil
 }
 
-const heldHeaps = `SELECT p.municipality, p.reason, p.kind, p.system, p.leg, c.service, p.note,
+const heldHeaps = `SELECT p.municipality, p.reason, p.kind, p.system, p.leg, c.service, p.note, p.doubt,
 		count(*), count(DISTINCT p.case_id), min(p.since), coalesce(sum(p.people LIKE '%%"proposal":{%%'), 0)
 	FROM progress p JOIN cases c ON c.id = p.case_id WHERE p.state = 'HELD' AND %s
-	GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 10`
+	GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 11`
 
 func (s *Store) gatherHeld(q asker, v hub.Viewer, heaps *[]hub.Heap) error {
 	condition, args := s.wall(v, "+p.municipality", "p.case_id")
@@ -38,7 +38,7 @@ func (s *Store) gatherHeld(q asker, v hub.Viewer, heaps *[]hub.Heap) error {
 	err := each(q, fmt.Sprintf(heldHeaps, condition), args, func(rows *sql.Rows) error {
 		h := hub.Heap{State: hub.Held}
 		var since int64
-		err := rows.Scan(&h.Municipality, &h.Reason, &h.Kind, &h.System, &h.Leg, &h.Service, &h.Note,
+		err := rows.Scan(&h.Municipality, &h.Reason, &h.Kind, &h.System, &h.Leg, &h.Service, &h.Note, &h.Doubt,
 			&h.Count, &h.Cases, &since, &h.Proposed)
 		h.Since = instant(since)
 		if v.Sees(h.Municipality, h.Service) {
@@ -62,8 +62,8 @@ func (s *Store) gatherHeld(q asker, v hub.Viewer, heaps *[]hub.Heap) error {
 func heldKeys(q asker, h *hub.Heap) error {
 	return each(q, `SELECT p.key FROM progress p JOIN cases c ON c.id = p.case_id
 		WHERE p.state = 'HELD' AND p.reason = ? AND p.municipality = ? AND p.kind = ? AND p.system = ? AND p.leg = ?
-		AND c.service = ? AND p.note = ? ORDER BY (coalesce(p.people, '') LIKE '%"proposal":{%') DESC, p.since LIMIT ?`,
-		[]any{h.Reason, h.Municipality, h.Kind, h.System, h.Leg, h.Service, h.Note, hub.HeapKeys},
+		AND c.service = ? AND p.note = ? AND p.doubt = ? ORDER BY (coalesce(p.people, '') LIKE '%"proposal":{%') DESC, p.since LIMIT ?`,
+		[]any{h.Reason, h.Municipality, h.Kind, h.System, h.Leg, h.Service, h.Note, h.Doubt, hub.HeapKeys},
 		func(rows *sql.Rows) error {
 			var k hub.Key
 			err := rows.Scan(&k)
