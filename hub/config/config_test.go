@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -584,6 +585,9 @@ func TestTwoOperatorsCannotShareASecret(t *testing.T) {
 	s, err := ReadSettings(write(t, fsys))
 	if err == nil || !strings.Contains(err.Error(), "knutpunkt.yaml:4: eva has the same secret as bo: what takes two persons would take one") {
 		t.Errorf("told %v", err)
+	}
+	if problems := Check(fsys, nil); !strings.Contains(fmt.Sprint(problems), "eva has the same secret as bo") {
+		t.Errorf("check, which reads no secrets, tells %v", problems)
 	}
 	if len(s.People) != 2 || s.People[0].Name != "bo" || s.People[1].Municipalities[0] != AllMunicipalities {
 		t.Errorf("the operators are %+v", s.People)

@@ -181,7 +181,6 @@ func hasField(c hub.Connector, name string) bool {
 // strictly makes the function by which a connector gets its config.
 func strictly(p *page, n *yaml.Node, key string) hub.Decode {
 	name, secrets := p.name, p.secrets
-	secrets.unread = hub.NewSecret("not read") // a connector wants to see something
 	return func(into any) error {
 		inner := &page{name: name, secrets: secrets}
 		inner.decode(n, reflect.ValueOf(into).Elem(), key)
