@@ -182,8 +182,11 @@ func addLines(to map[string]bool, err error) {
 func (d *doctor) keys() *seal.Keys {
 	keys, err := seal.Open("file:" + d.settings.Keys)
 	if err != nil {
-		d.wrong("keys", err.Error(), "nothing that is stored can be read, and knutpunkt serve does not start",
-			"put the copy of the key file back; only where nothing has ever been stored, run knutpunkt keys init")
+		do := "put the copy of the key file back; only where nothing has ever been stored, run knutpunkt keys init"
+		if about, missing := os.Stat(d.settings.Keys); missing == nil && about.Mode().Perm()&0o077 != 0 {
+			do = "chmod 600 " + d.settings.Keys
+		}
+		d.wrong("keys", err.Error(), "knutpunkt serve does not start, and what is stored cannot be read", do)
 		return nil
 	}
 	return keys
@@ -257,7 +260,11 @@ func (d *doctor) usable(about, path string, keys *seal.Keys, c sqlite.Condition)
 		d.ok("keys", "mode 0600, and they open what the store holds")
 	}
 	d.ok(about, fmt.Sprintf("whole, durable, %s, at %s", bytesOf(c.Size), path))
-	if r := c.Restore; r != nil {
+	switch r := c.Restore; {
+	case c.Copy != "" && (r == nil || r.Done):
+		d.note(soon, about, "it is an older copy: "+c.Copy, "when knutpunkt serve starts, all that is not settled is asked about or rests with a person",
+			"if it was put here by mistake, put the right one back before the start")
+	case r != nil:
 		d.restored(about, *r)
 	}
 }

@@ -76,14 +76,19 @@ type history struct {
 	pending       bool // it is known already to be an older copy, and not all cases have been told
 }
 
-func readHistory(ctx context.Context, conn *sql.Conn) (h history, err error) {
-	row := conn.QueryRowContext(ctx, `SELECT coalesce((SELECT id FROM epoch), ''), coalesce((SELECT before FROM epoch), ''),
+func readHistory(ctx context.Context, db rowQuerier) (h history, err error) {
+	row := db.QueryRowContext(ctx, `SELECT coalesce((SELECT id FROM epoch), ''), coalesce((SELECT before FROM epoch), ''),
 		(SELECT coalesce(max(seq), 0) FROM audit), EXISTS (SELECT 1 FROM cases),
 		EXISTS (SELECT 1 FROM restores WHERE done = 0)`)
 	if err := row.Scan(&h.epoch, &h.before, &h.audit, &h.cases, &h.pending); err != nil {
 		return history{}, fmt.Errorf("read epoch: %w", err)
 	}
 	return h, nil
+}
+
+// A rowQuerier is a connection, or a pool of them.
+type rowQuerier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
 // doubt says why a database cannot be the one that ran here last; "" when it can. The
@@ -94,10 +99,8 @@ func (h history) doubt(beside mark, ok bool) string {
 		return "it has no epoch file beside it: it was copied here"
 	case !ok:
 		return ""
-	case h.epoch == "" && h.cases:
-		return "it comes from an older Knutpunkt than the one that ran here last"
 	case h.epoch == "":
-		return "it is new, where there was another before"
+		return "it comes from an older Knutpunkt than the one that ran here last"
 	case beside.Epoch != h.epoch && beside.Epoch != h.before:
 		return "another database ran here last"
 	case h.audit < beside.Audit:

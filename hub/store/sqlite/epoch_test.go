@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -397,4 +398,38 @@ func TestClockSetBackMeanwhile(t *testing.T) {
 		}
 		s.Close()
 	})
+}
+
+// A database has one hub, whatever name it goes by and whatever became of the lock's file.
+func TestOneHubForEachDatabase(t *testing.T) {
+	dir, keys := t.TempDir(), newKeys(t)
+	open(t, dir, keys, sqlite.Options{Boot: "a", Clock: still})
+	path := filepath.Join(dir, "knutpunkt.db")
+	other := filepath.Join(t.TempDir(), "knutpunkt.db")
+	if err := os.Symlink(path, other); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, other} {
+		if _, err := sqlite.Open(t.Context(), name, keys, sqlite.Options{Boot: "b", Clock: still}); !errors.Is(err, sqlite.ErrRunning) {
+			t.Errorf("a second hub: %v", err)
+		}
+		os.Remove(path + ".lock") // by somebody who tidies up
+	}
+}
+
+// Where a database was, a hub does not begin from nothing: a supervisor that starts it again
+// within a second is not to make the loss good for ever.
+func TestADatabaseThatIsGone(t *testing.T) {
+	dir, keys := t.TempDir(), newKeys(t)
+	open(t, dir, keys, sqlite.Options{Boot: "a", Clock: still}).Close()
+	path := filepath.Join(dir, "knutpunkt.db")
+	os.Remove(path)
+	for range 2 {
+		_, err := sqlite.Open(t.Context(), path, keys, sqlite.Options{Boot: "b", Clock: still})
+		if err == nil || !strings.Contains(err.Error(), "the database is gone") {
+			t.Errorf("it starts: %v", err)
+		}
+	}
+	os.Remove(path + ".epoch")
+	open(t, dir, keys, sqlite.Options{Boot: "c", Clock: still})
 }

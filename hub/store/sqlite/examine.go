@@ -29,6 +29,7 @@ type Condition struct {
 	Keys    error       // why the keys cannot open what it holds; nil when they can
 	Last    time.Time   // of the last line of the audit log; zero without any
 	Restore *RestoreState
+	Copy    string // why the next start will take it for an older copy; "" when it will not, or while a process has it
 	Disk    DiskState
 }
 
@@ -132,6 +133,17 @@ func (c *Condition) read(ctx context.Context, s *Store) error {
 		return err
 	}
 	c.Last = instant(last)
+	if c.Running == 0 {
+		beside, ok, err := readMark(s.markPath())
+		if err != nil {
+			return err
+		}
+		h, err := readHistory(ctx, s.read)
+		if err != nil {
+			return err
+		}
+		c.Copy = h.doubt(beside, ok)
+	}
 	var r RestoreState
 	var since int64
 	row := s.read.QueryRowContext(ctx, "SELECT since, why, cases, done FROM restores ORDER BY n DESC LIMIT 1")

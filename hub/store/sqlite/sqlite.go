@@ -43,7 +43,8 @@ import (
 type Store struct {
 	keys      *seal.Keys
 	o         Options
-	lock      io.Closer
+	lock      io.Closer // by the name of the database
+	database  io.Closer // by the file itself
 	write     *sql.DB
 	read      *sql.DB
 	readers   chan *reader
@@ -168,7 +169,10 @@ func (s *Store) start(ctx context.Context) (err error) {
 	if err := s.unlessHalfRestored(); err != nil {
 		return err
 	}
-	if err := createForOwner(s.path()); err != nil {
+	if err := s.unlessGone(); err != nil {
+		return err
+	}
+	if s.database, err = ownDatabase(s.path()); err != nil {
 		return err
 	}
 	if s.write, err = openWriter(s.path()); err != nil {
@@ -222,14 +226,33 @@ func (s *Store) take(ctx context.Context) error {
 	return nil
 }
 
-// createForOwner makes the database's file, if need be, so that nobody else can read it.
-// SQLite gives its other files the same mode.
-func createForOwner(path string) error {
+// ownDatabase makes the database's file, if need be, so that nobody else can read it, and
+// locks it: the lock beside it is by a name, and a file can have several. SQLite's own
+// locks are of another kind, but would be lost if this were closed before SQLite is done.
+func ownDatabase(path string) (io.Closer, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
+		return nil, err
+	}
+	if err := lock(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%w, under another name of the same file", err)
+	}
+	return f, nil
+}
+
+// unlessGone refuses to begin from nothing where there was a database: what platforms send
+// again would be taken for new.
+func (s *Store) unlessGone() error {
+	_, there, err := readMark(s.markPath())
+	if err != nil || !there {
 		return err
 	}
-	return f.Close()
+	if about, err := os.Stat(s.path()); err == nil && about.Size() > 0 {
+		return nil
+	}
+	return fmt.Errorf("the database is gone, and there was one here: put a backup in its place (knutpunkt restore), "+
+		"or remove %s to begin from nothing", s.markPath())
 }
 
 // knowsKeys refuses a key file that cannot open what is stored: with it the hub would
@@ -281,8 +304,10 @@ func (s *Store) Close() (err error) {
 				err = errors.Join(err, db.Close())
 			}
 		}
-		if s.lock != nil {
-			err = errors.Join(err, s.lock.Close())
+		for _, held := range []io.Closer{s.database, s.lock} {
+			if held != nil {
+				err = errors.Join(err, held.Close())
+			}
 		}
 	})
 	return err
