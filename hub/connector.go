@@ -162,7 +162,8 @@ type Register interface {
 type Destination interface {
 	// Deliver hands over d: a Receipt; or an error wrapped by Reject, by Later, or by
 	// neither ("don't know"). Where a delivery is several calls it resumes under its
-	// Key and looks before each create.
+	// Key and looks before each create. A Receipt beside a Reject says that a part was
+	// taken before it.
 	Deliver(ctx context.Context, d Delivery) (Receipt, error)
 	// Find returns the Receipt of an earlier attempt when every part is there,
 	// ErrNotFound, or ErrCannotTell. Any other error is asked again.

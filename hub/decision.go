@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,10 +17,10 @@ import (
 type Verb string
 
 const (
-	Release  Verb = "release"  // try again: a form from the beginning (S6), a delivery once more (D11)
-	Waive    Verb = "waive"    // it was registered by hand, or is not needed (D12, S13)
-	Dismiss  Verb = "reject"   // the form will not be processed (S7)
-	Withdraw Verb = "withdraw" // the applicant takes the form back, and nothing has been sent (S8)
+	Release  Verb = "release"  // try again: a form from the beginning, a delivery once more
+	Waive    Verb = "waive"    // it was registered by hand, or is not needed
+	Dismiss  Verb = "reject"   // the form will not be processed
+	Withdraw Verb = "withdraw" // the applicant takes the form back, and nothing has been sent
 )
 
 // Verbs is the closed list.
@@ -113,6 +114,9 @@ func (t *transition) allowed(p *Progress, d Decision) error {
 		if form && d.Anew != nil {
 			return conflict("a form always goes by the present configuration")
 		}
+		if d.Anew != nil && t.standsBefore(p, d.Anew.After) {
+			return conflict("it would wait for a delivery that waits for it")
+		}
 	case Waive:
 		if p.State != Held {
 			return conflict("it is not held")
@@ -121,8 +125,8 @@ func (t *transition) allowed(p *Progress, d Decision) error {
 			return conflict("another delivery needs its number")
 		}
 	case Dismiss:
-		if !form || p.State != Held && p.State != Accepted {
-			return conflict("only a form that has not been planned can be rejected")
+		if !form || p.State != Held {
+			return conflict("only a form that is held can be rejected")
 		}
 	case Withdraw:
 		return t.withdrawable(p)
@@ -130,6 +134,18 @@ func (t *transition) allowed(p *Progress, d Decision) error {
 		return conflict("nobody can decide that")
 	}
 	return nil
+}
+
+// standsBefore reports whether a delivery goes before its form's leg of that name, so that
+// the two would wait for each other if it were to wait for that one.
+func (t *transition) standsBefore(p *Progress, leg string) bool {
+	i := slices.IndexFunc(t.c.Deliveries, func(d Progress) bool { return d.Key == p.Key })
+	for j, d := range t.c.Deliveries {
+		if d.Leg == leg && d.Submission == p.Submission && !d.Settled() && t.place(j) >= t.place(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // isRead reports whether another delivery waits for a row's receipt.
@@ -246,6 +262,9 @@ func (t *transition) number(n string) {
 func (t *transition) withdrawable(p *Progress) error {
 	if p.Kind != FormKind || p.Ended() {
 		return conflict("there is no form that can be taken back")
+	}
+	if p.Doubt && p.State != Routed && p.State != Attention { // restored: planned and sent, maybe, by a hub that is forgotten
+		return conflict("it has been sent on, or may have been")
 	}
 	for _, d := range t.c.Deliveries {
 		if d.Submission == p.Submission && d.Kind == DocumentKind && (d.Attempts > 0 || d.Doubt || d.Settled()) {

@@ -250,3 +250,59 @@ func TestACaseRegisteredByHandHasItsNumber(t *testing.T) {
 		t.Errorf("the system's own receipt gives %q", got)
 	}
 }
+
+// TestDoubtIsNotForgotten: a part that was taken is not untaken by what stops the rest.
+func TestDoubtIsNotForgotten(t *testing.T) {
+	partly, damaged := came(No), came(DontKnow)
+	partly.Partly = true
+	damaged.Reason = ReasonCorrupt
+	for name, answer := range map[string]Answered{"a no to a file of it": partly, "a damaged file after a don't know": damaged} {
+		for _, level := range []Level{Lookup, Idempotent} {
+			c, _ := play(t, sending(t, level), answer)
+			if p := c.Find("S1-diarium"); p.State != Held || !p.Doubt {
+				t.Errorf("%s, %s: %s in doubt %t", name, level, p.State, p.Doubt)
+			}
+			anew := Decision{Verb: Release, Revision: "rev2", Anew: &Plan{Leg: "diarium", System: "k.diarium", Level: level}}
+			if c, _ = play(t, c, decide("S1-diarium", anew)); c.Find("S1-diarium-r2") != nil {
+				t.Errorf("%s, %s: one person made another of it", name, level)
+			}
+		}
+	}
+}
+
+func TestARestoredFormIsNotTakenBack(t *testing.T) {
+	c, _ := play(t, Case{}, Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "", "", nil, Lease{}, false}, Restored{When{t0}})
+	if _, _, err := Next(c, decide("S1", Decision{Verb: Withdraw})); !errors.Is(err, ErrConflict) {
+		t.Errorf("it may have been delivered since, and is taken back: %v", err)
+	}
+}
+
+// TestAnewWaitsForNobodyBehind: two that waited for each other would be on no list.
+func TestAnewWaitsForNobodyBehind(t *testing.T) {
+	c, _ := play(t, routed(t, Lookup), Claimed{When{t0}, "S1-diarium", alive}, Stopped{When{t0}, "S1-diarium", alive, ReasonMapping, ""})
+	anew := Decision{Verb: Release, Revision: "rev2", Anew: &Plan{Leg: "diarium", System: "k.diarium", Level: Lookup, After: "bygg"}}
+	if _, _, err := Next(c, decide("S1-diarium", anew)); !errors.Is(err, ErrConflict) {
+		t.Errorf("it is to wait for what waits for it: %v", err)
+	}
+}
+
+func TestALateReceiptSparesAllThatWasMadeInItsPlace(t *testing.T) {
+	anew := Decision{Verb: Release, Revision: "rev2",
+		Anew: &Plan{Leg: "diarium", System: "k.diarium", Operation: "case", Level: Lookup, Step: Registrerat}}
+	no := came(No)
+	no.Key = "S1-diarium-r2"
+	c, _ := play(t, held(t, Lookup, No), decide("S1-diarium", anew), Claimed{When{t0}, no.Key, alive},
+		Started{When{t0}, no.Key, alive, [32]byte{2}, false}, no, decide(no.Key, anew), came(Yes))
+	if first, third := c.Find("S1-diarium").State, c.Find("S1-diarium-r3").State; first != Delivered || third != Cancelled {
+		t.Errorf("the first is %s, the third %s", first, third)
+	}
+}
+
+// TestToldAgainIsNoNews: a proposal stands while the system repeats itself.
+func TestToldAgainIsNoNews(t *testing.T) {
+	told := Reported{When{t0}, "S1-diarium", Report{System: "k.diarium", ID: "1", Key: "S1-diarium", Ref: "r-1", At: t0}}
+	c, _ := play(t, held(t, Blind, DontKnow), told, decide("S1-diarium", Decision{Verb: Waive, Number: "n"}), told)
+	if c.Find("S1-diarium").Proposal == nil {
+		t.Error("the proposal is gone")
+	}
+}

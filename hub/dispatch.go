@@ -57,22 +57,32 @@ func (d *dispatcher) settle(ctx context.Context, claim Claim) {
 	}
 }
 
-// commit writes what an attempt came to, and tries again while the Store cannot, for
-// as long as the row is ours. After that it is a don't know, as after a death.
+// commit writes what an attempt came to. Where that cannot be done it is a don't know, as
+// after a death.
 func (d *dispatcher) commit(ctx context.Context, id CaseID, p Progress, e Event) {
+	var after Case
+	var fx Effects
+	written := d.insist(p, func() (err error) {
+		after, fx, err = d.Store.Apply(ctx, id, e)
+		return err
+	})
+	if written {
+		d.follow(fx)
+		d.letGo(after, p)
+	}
+}
+
+// insist writes what came of a row in hand, and tries again while the Store cannot, for as
+// long as the row is ours. It reports whether it was written.
+func (h *Hub) insist(p Progress, write func() error) bool {
 	for wait := time.Second; ; wait *= 2 {
-		after, fx, err := d.Store.Apply(ctx, id, e)
-		switch {
-		case err == nil:
-			d.follow(fx)
-			d.letGo(after, p)
-			return
-		case errors.Is(err, ErrLost):
-			return
+		err := write()
+		if err == nil || errors.Is(err, ErrLost) {
+			return err == nil
 		}
-		d.Log.Error("settle delivery", "delivery", p.Key, "error", err)
-		if !d.Clock().Add(wait).Before(p.Lease.Until) {
-			return
+		h.Log.Error("write what came of it", "key", p.Key, "error", err)
+		if !h.Clock().Add(wait).Before(p.Lease.Until) {
+			return false
 		}
 		time.Sleep(wait)
 	}
@@ -269,7 +279,7 @@ func (d *dispatcher) answered(p Progress, r Receipt, err error) Answered {
 	if a == Yes {
 		e.Receipt = r
 	} else if err != nil {
-		e.Note = noteOf(err)
+		e.Note, e.Partly = noteOf(err), r.Number != ""
 	}
 	var stop *stopped
 	if errors.As(err, &stop) && (a != DontKnow || p.Level != Blind) {

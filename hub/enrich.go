@@ -70,11 +70,14 @@ func (h *Hub) enrich(ctx context.Context, w work) {
 	j := &journey{Hub: h, w: w}
 	e := j.decide(limited)
 	cancel()
-	_, fx, err := h.Store.Settle(ctx, w.c.ID, e, Facts{Answers: j.known.list(j.route)})
-	if err != nil {
-		if !errors.Is(err, ErrLost) {
-			h.Log.Error("settle submission", "submission", w.key, "error", err)
-		}
+	p := *w.c.Find(w.key)
+	p.Lease = w.lease // of one that was handed on in memory too
+	var fx Effects
+	written := h.insist(p, func() (err error) {
+		_, fx, err = h.Store.Settle(ctx, w.c.ID, e, Facts{Answers: j.known.list(j.route)})
+		return err
+	})
+	if !written {
 		return
 	}
 	switch e := e.(type) {

@@ -24,7 +24,7 @@ type When struct{ At time.Time }
 func (w When) at() time.Time { return w.At }
 
 type (
-	// Arrived: a form was received (S1). It belongs to the case that Next is given,
+	// Arrived: a form was received. It belongs to the case that Next is given,
 	// or begins it.
 	Arrived struct {
 		When
@@ -40,7 +40,7 @@ type (
 		Waits        bool               // for a register or a file, as far as its route can tell: Looking is then said already
 	}
 
-	// Claimed: a process took a row in hand (S2, D3, and for asking D8).
+	// Claimed: a process took a row in hand.
 	Claimed struct {
 		When
 		Key   Key
@@ -56,7 +56,7 @@ type (
 		Over  bool
 	}
 
-	// Postponed: a register, or the place of a referred file, cannot answer now (S3).
+	// Postponed: a register, or the place of a referred file, cannot answer now.
 	Postponed struct {
 		When
 		Key   Key
@@ -65,7 +65,7 @@ type (
 		Note  string
 	}
 
-	// Planned: all facts are there and the deliveries are decided (S4).
+	// Planned: all facts are there and the deliveries are decided.
 	Planned struct {
 		When
 		Key        Key
@@ -76,7 +76,7 @@ type (
 		Deliveries []Plan
 	}
 
-	// Stopped: nothing more can be done without a person (S5, D10).
+	// Stopped: nothing more can be done without a person.
 	Stopped struct {
 		When
 		Key    Key
@@ -102,13 +102,14 @@ type (
 		Lease Lease
 	}
 
-	// Answered: an attempt came to an end (D4 to D6, D10).
+	// Answered: an attempt came to an end.
 	Answered struct {
 		When
 		Key     Key
 		Lease   Lease
 		Answer  Answer
 		Receipt Receipt       // of a Yes
+		Partly  bool          // of a No: a part of the delivery was taken before it
 		Wait    time.Duration // of a NotNow: what the system asked for, 0 for nothing
 		Cause   Cause         // why the system is out of order, which is no fault of the document
 		Reason  Reason        // why a person must look, whatever the system answered; "" for what the answer leads to
@@ -116,7 +117,7 @@ type (
 		Jitter  float64 // 0 to 1
 	}
 
-	// Asked: Find came back (D8, D9).
+	// Asked: Find came back.
 	Asked struct {
 		When
 		Key     Key
@@ -127,14 +128,14 @@ type (
 		Jitter  float64
 	}
 
-	// Lapsed: whoever had the row in hand is dead, or has held it too long (D6, D16).
+	// Lapsed: whoever had the row in hand is dead, or has held it too long.
 	Lapsed struct {
 		When
 		Key   Key
 		Lease Lease // the one that lapsed
 	}
 
-	// Reported: a system told about the case in its own words (D14, §5.3).
+	// Reported: a system told about the case in its own words.
 	Reported struct {
 		When
 		Key    Key // the delivery that the report is about
@@ -150,7 +151,7 @@ type (
 		Over  bool
 	}
 
-	// Decided: a person, or the platform, decides about a row (S6 to S8, D11 to D13).
+	// Decided: a person, or the platform, decides about a row.
 	Decided struct {
 		When
 		Key Key
@@ -346,6 +347,7 @@ func (t *transition) arrive(e Arrived) error {
 	case t.c.Step == "":
 		t.step(Inkommet, e.Submission, t.now, false)
 	case anew: // what was taken back or rejected is sent in again
+		t.c.Voice, t.c.Expect = e.Voice, e.Expect
 		t.step(Inkommet, e.Submission, t.now, true)
 	}
 	return nil
@@ -444,8 +446,10 @@ func (t *transition) answered(e Answered) error {
 		p.Note = e.Note
 		switch {
 		case e.Reason != "":
+			p.Doubt = p.Doubt || e.Answer == DontKnow
 			t.hold(p, e.Reason, e.Note)
 		case e.Answer == No:
+			p.Doubt = p.Doubt || e.Partly
 			t.hold(p, ReasonRefused, e.Note)
 		case e.Answer == NotNow:
 			t.retry(p, e)
@@ -542,7 +546,7 @@ func (t *transition) lapse(p *Progress) error {
 	case Accepted:
 		p.Lease, p.Waiting = Lease{}, false
 	case Reconciling:
-		t.move(p, Unknown, t.now)
+		t.backTo(p, Unknown, waiting)
 	case Sending:
 		if onWire {
 			t.doubt(p, 0.5)
@@ -597,9 +601,14 @@ func (t *transition) evidence(p *Progress, r Receipt) bool {
 // spare takes back what was made in a delivery's place, unless it has been tried.
 func (t *transition) spare(k Key) {
 	for i := range t.c.Deliveries {
-		if d := &t.c.Deliveries[i]; d.Replaces == k && d.Attempts == 0 && !d.Doubt && !d.Settled() {
+		d := &t.c.Deliveries[i]
+		if d.Replaces != k {
+			continue
+		}
+		if d.Attempts == 0 && !d.Doubt && !d.Settled() {
 			t.move(d, Cancelled, time.Time{})
 		}
+		t.spare(d.Key) // what was made in its place in turn
 	}
 }
 
@@ -680,11 +689,16 @@ func (t *transition) spokenOf(p *Progress) {
 	}
 	p.Doubt = true
 	if p.Level == Blind {
-		t.hold(p, ReasonUnclear, "the system itself tells of it: it has the document at least")
+		if p.State != Held || p.Note != toldOf { // told again it is no news, and a proposal stands
+			t.hold(p, ReasonUnclear, toldOf)
+		}
 		return
 	}
 	t.move(p, Blocked, time.Time{}) // derive has it asked about, or sent again under the same Key
 }
+
+// toldOf is the note of what rests with a person and is in the system's own reports.
+const toldOf = "the system itself tells of it: it has the document at least"
 
 // step moves the case on, tells those who follow it, and has the platform told.
 func (t *transition) step(s Step, of ID, at time.Time, correction bool) {
@@ -823,7 +837,7 @@ func (t *transition) arrival(id ID) int {
 	return -1
 }
 
-// sum derives a routed submission's state from its deliveries (S9 to S11).
+// sum derives a routed submission's state from its deliveries.
 func (t *transition) sum(p *Progress) {
 	if p.State != Routed && p.State != Attention {
 		return

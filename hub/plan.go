@@ -106,7 +106,11 @@ func (h *Hub) render(ctx context.Context, c Case, p Progress, r *remembered) (Do
 	}
 	for _, leg := range route.Legs {
 		if leg.Name == p.Leg {
-			doc, err := leg.Mapping.Render(h.knownTo(c, p, r, b, route))
+			known := h.knownTo(c, p, r, b, route)
+			if known.Withhold && !h.carriesMark(p) {
+				return Document{}, stop(ReasonProtected, "%s cannot carry a mark of protected identity", p.System)
+			}
+			doc, err := leg.Mapping.Render(known)
 			if err != nil {
 				return doc, unrenderable(err)
 			}
@@ -114,6 +118,12 @@ func (h *Hub) render(ctx context.Context, c Case, p Progress, r *remembered) (Do
 		}
 	}
 	return Document{}, stop(ReasonNoRoute, "the leg %s is gone from revision %s", p.Leg, b.Revision)
+}
+
+// carriesMark reports whether a row's system, as it is now, can be given who is protected.
+func (h *Hub) carriesMark(p Progress) bool {
+	d := h.dispatchers[p.System]
+	return d != nil && d.system.Can.Of(p.Operation).Protected
 }
 
 // knownTo is everything that a delivery's document may be made of.

@@ -13,7 +13,7 @@ import (
 type Store interface {
 	// Intake opens a place for the files of a form that is on its way in.
 	Intake(ctx context.Context) (Intake, error)
-	// Receive makes a submission durable (S1): content, files, case row, status line
+	// Receive makes a submission durable: content, files, case row, status line
 	// and idempotency record together. The Store gives it its ID, Case and Received.
 	// What was received before is given again, Replayed. It gives ErrKeyReused when
 	// the key or the source's reference was used for other content, ErrStorage when

@@ -3,8 +3,8 @@ package hub
 import "context"
 
 // A row that was in hand when the process died may be what killed it; or it only stood
-// beside. Until that is known it is a suspect: it is decoded or rendered with nothing else
-// beside it, under a mark that is on disk first. So a death under the mark is its own, and
+// beside. Until that is known it is a suspect: while it is decoded or rendered nothing else
+// is, and a mark that says so is on disk first. So a death under the mark is its own, and
 // three restarts in a row hold nobody.
 
 // cautiously runs f, which decodes or renders a row's content: under the mark, where the

@@ -15,10 +15,17 @@ func (h *Hub) track(ctx context.Context, s Opened) {
 	}
 	silent := false
 	every(ctx, poll, func() {
-		for h.changes(ctx, s, &silent) {
+		for range mostRounds {
+			if !h.changes(ctx, s, &silent) {
+				break
+			}
 		}
 	})
 }
+
+// mostRounds bounds how often a system is asked at one poll: one whose cursor moves at every
+// question is not asked without end.
+const mostRounds = 1000
 
 // changes takes one answer of a Tracker in. The reports and the cursor are stored
 // together, so that a death in between repeats the question and loses nothing. That a

@@ -35,6 +35,7 @@ func (s *system) Changes(ctx context.Context, since hub.Cursor) ([]hub.Report, h
 	if !isList {
 		return nil, since, hub.Strange(errors.New("changes: no list in the answer"))
 	}
+	tomorrow := s.env.Clock().Add(24 * time.Hour) // one change dated 9999 is not to end all listening
 	var reports []hub.Report
 	for _, item := range list {
 		r, ok := h.report(item)
@@ -43,7 +44,7 @@ func (s *system) Changes(ctx context.Context, since hub.Cursor) ([]hub.Report, h
 		}
 		reports = append(reports, r)
 	}
-	if next, ok := h.nextCursor(tree, reports, from); ok {
+	if next, ok := h.nextCursor(tree, reports, from, tomorrow); ok {
 		return reports, next, nil
 	}
 	return nil, since, hub.Strange(errors.New("changes: no cursor in the answer"))
@@ -59,7 +60,7 @@ func (h *changes) report(item node) (r hub.Report, ok bool) {
 }
 
 // nextCursor gives where the next question begins. A system that has nothing to tell need not say.
-func (h *changes) nextCursor(tree node, reports []hub.Report, from hub.Cursor) (hub.Cursor, bool) {
+func (h *changes) nextCursor(tree node, reports []hub.Report, from hub.Cursor, tomorrow time.Time) (hub.Cursor, bool) {
 	if h.next != nil {
 		next := hub.Cursor(h.next.text(tree))
 		if next == "" {
@@ -72,7 +73,7 @@ func (h *changes) nextCursor(tree node, reports []hub.Report, from hub.Cursor) (
 		return "", false
 	}
 	for _, r := range reports {
-		if at := r.At.Add(-h.overlap); at.After(begun) {
+		if at := r.At.Add(-h.overlap); at.After(begun) && !at.After(tomorrow) {
 			begun = at
 		}
 	}

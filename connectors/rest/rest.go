@@ -116,7 +116,7 @@ func (s *system) Deliver(ctx context.Context, d hub.Delivery) (hub.Receipt, erro
 	if a == hub.NotNow && (made || there.made) || a == hub.No && o.level == hub.Blind {
 		err = errors.New(err.Error()) // no longer what it was
 	}
-	return hub.Receipt{}, err
+	return receipt, err
 }
 
 // documentOf gives the receipt of the document, and whether this attempt has made it.

@@ -116,7 +116,10 @@ func (s *site) Deliver(ctx context.Context, d hub.Delivery) (hub.Receipt, error)
 	}
 	err = there.soFar(reg, err)
 	if a, _, _ := hub.AnswerOf(hub.Receipt{}, err); madeSome && a == hub.NotNow {
-		return hub.Receipt{}, errors.New(err.Error()) // no longer a *not now*
+		err = errors.New(err.Error()) // no longer a *not now*
+	}
+	if madeSome || reg.newCase != nil { // a part of it is there
+		return hub.Receipt{Number: there.caseNumber}, err
 	}
 	return hub.Receipt{}, err
 }

@@ -106,10 +106,18 @@ func (w *way) checkAfter(text legText, leg hub.Leg) {
 		w.page.add(text.After.line, "no leg is called %s%s", leg.After, meant(leg.After, known))
 	case slices.Contains(w.chain(leg), leg.Name):
 		w.page.add(text.After.line, "%s would wait for itself", leg.Name)
+	case w.line(before.Name) > w.line(leg.Name):
+		w.page.add(text.After.line, "%s stands below: write it above %s, since what goes to one system goes in the order of the lines",
+			before.Name, leg.Name)
 	case before.On != hub.Both && before.On != leg.On:
 		w.page.add(text.After.line, "%s is only for on: %s, so %s would wait for ever: write the same on: here",
 			before.Name, before.On, leg.Name)
 	}
+}
+
+// line is where a leg stands among the route's.
+func (w *way) line(name string) int {
+	return slices.IndexFunc(w.route.Legs, func(l hub.Leg) bool { return l.Name == name })
 }
 
 func (w *way) named(name string) *hub.Leg {

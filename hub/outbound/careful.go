@@ -53,8 +53,9 @@ func (c *careful) RoundTrip(req *http.Request) (*http.Response, error) {
 	caller := req.Context()
 	trace := &httptrace.ClientTrace{
 		GotConn: func(got httptrace.GotConnInfo) {
-			if hub.Announce(caller) != nil { // by closing it: a cancelled request may be written all the same
-				silenced.Store(true)
+			unannounced := hub.Announce(caller) != nil
+			silenced.Store(unannounced) // of the latest connection: the transport may take another by itself
+			if unannounced {            // by closing it: a cancelled request may be written all the same
 				got.Conn.Close()
 			}
 		},

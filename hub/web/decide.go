@@ -39,7 +39,7 @@ type approval struct {
 // personnummer: it is read in lists, and outlives the form.
 const leastReason, mostReason = 3, 500
 
-var aNumber = regexp.MustCompile(`^[0-9A-Za-zÅÄÖåäö /:._-]{1,64}$`)
+var aNumber = regexp.MustCompile(`^[0-9A-Za-zÅÄÖåäö][0-9A-Za-zÅÄÖåäö /:._-]{0,63}$`)
 
 func (d decision) faults() []fault {
 	faults := reasonFaults(d.Reason)

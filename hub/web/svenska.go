@@ -280,16 +280,17 @@ func faultTextsOf(faults []fault) (texts []string) {
 // conflicts tell in Swedish why the state of a row forbids something. Their keys are the
 // hub's own words.
 var conflicts = map[string]string{
-	"there is nothing of that name":                         "Det finns inget med den nyckeln.",
-	"it is not held":                                        "Det vilar inte längre hos en människa. Någon annan kan ha hunnit före.",
-	"a form always goes by the present configuration":       "Ett formulär går alltid enligt vägen som den är nu, så det behöver inte väljas.",
-	"another delivery needs its number":                     "En annan leverans behöver dess nummer. Skriv numret som det är registrerat under.",
-	"only a form that has not been planned can be rejected": "Bara ett formulär som inte har fått sina leveranser kan avvisas.",
-	"nobody can decide that":                                "Det finns inget sådant beslut.",
-	"there is no form that can be taken back":               "Det finns inget formulär här som kan återtas.",
-	"it has been sent on, or may have been":                 "Det är skickat vidare, eller kan vara det, och kan inte tas tillbaka här.",
-	"only a delivery can be made anew":                      "Bara en leverans kan göras på nytt.",
-	"the present route has no such leg":                     "Vägen som den är nu har inget sådant ben.",
+	"there is nothing of that name":                   "Det finns inget med den nyckeln.",
+	"it is not held":                                  "Det vilar inte längre hos en människa. Någon annan kan ha hunnit före.",
+	"a form always goes by the present configuration": "Ett formulär går alltid enligt vägen som den är nu, så det behöver inte väljas.",
+	"another delivery needs its number":               "En annan leverans behöver dess nummer. Skriv numret som det är registrerat under.",
+	"only a form that is held can be rejected":        "Bara ett formulär som ligger i felkorgen kan avvisas.",
+	"it would wait for a delivery that waits for it":  "Enligt vägen som den är nu skulle leveransen vänta på en som väntar på den. Rätta vägen först.",
+	"nobody can decide that":                          "Det finns inget sådant beslut.",
+	"there is no form that can be taken back":         "Det finns inget formulär här som kan återtas.",
+	"it has been sent on, or may have been":           "Det är skickat vidare, eller kan vara det, och kan inte tas tillbaka här.",
+	"only a delivery can be made anew":                "Bara en leverans kan göras på nytt.",
+	"the present route has no such leg":               "Vägen som den är nu har inget sådant ben.",
 }
 
 // actTexts say what the lines of the audit log tell of. A few begin another word: see

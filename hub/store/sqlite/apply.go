@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -93,11 +94,10 @@ func (b *batch) write(before, after hub.Case, fx *hub.Effects) error {
 	return nil
 }
 
-// headDiffers compares all of a case that may change, apart from its rows. What it
-// promises is set once.
+// headDiffers compares all of a case that may change, apart from its rows.
 func headDiffers(before, after hub.Case) bool {
 	return before.Step != after.Step || !before.StepAt.Equal(after.StepAt) || before.Ref != after.Ref ||
-		before.Voice != after.Voice || (before.Expect == nil) != (after.Expect == nil)
+		before.Voice != after.Voice || !maps.EqualFunc(before.Expect, after.Expect, time.Time.Equal)
 }
 
 // writeRows writes the rows that differ and the new ones, which follow the old.
@@ -114,7 +114,7 @@ func (b *batch) writeRows(before, after hub.Case) error {
 			if p == was {
 				continue
 			}
-			if err := b.putProgress(after, places, p, i >= len(old) || was.Revision != p.Revision); err != nil {
+			if err := b.putProgress(after, places, p, i >= len(old) || isReplanned(was, p)); err != nil {
 				return err
 			}
 			b.count(was, p)
@@ -125,6 +125,13 @@ func (b *batch) writeRows(before, after hub.Case) error {
 		return err
 	}
 	return write(before.Deliveries, after.Deliveries)
+}
+
+// isReplanned reports whether what a row was planned with differs: also under one revision,
+// which says nothing of systems.yaml.
+func isReplanned(was, p hub.Progress) bool {
+	return was.System != p.System || was.Operation != p.Operation || was.Level != p.Level || was.Lag != p.Lag ||
+		was.After != p.After || was.Step != p.Step
 }
 
 // writeEffects numbers the case's new lines of the feed and of the audit log.
@@ -163,7 +170,10 @@ func (b *batch) sealReason(c hub.Case, act hub.Act) ([]byte, error) {
 	if act.Reason == "" || p == nil {
 		return nil, nil
 	}
-	owned, err := b.s.dataKey(background, p.Submission)
+	owned, err := b.s.keyOf(b, p.Submission)
+	if errors.Is(err, hub.ErrContents) {
+		return nil, nil // a damaged key is no reason why nobody may decide: who and what stand all the same
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -311,9 +311,18 @@ func (s *Store) Open(ctx context.Context, v hub.Viewer, id hub.ID, b hub.Blob) (
 	}
 	plain, closer, err := s.plain(owned, b, content)
 	if err != nil {
-		return nil, fmt.Errorf("open file of %s: %w: %w", id, hub.ErrContents, err)
+		return nil, fmt.Errorf("open file of %s: %w", id, contentsOr(err))
 	}
 	return &verifying{plain: plain, closer: closer, want: b, sum: sha256.New()}, nil
+}
+
+// contentsOr tells content that is gone or another's from a machine that cannot read now: of
+// too many open files nobody's content is damaged.
+func contentsOr(err error) error {
+	if errors.Is(err, os.ErrNotExist) || errors.As(err, new(*seal.OpenError)) {
+		return fmt.Errorf("%w: %w", hub.ErrContents, err)
+	}
+	return err
 }
 
 // plain opens what is in a row, or in the folder where that is nil.

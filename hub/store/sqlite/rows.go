@@ -50,17 +50,17 @@ func addProgress(c *hub.Case, rows *sql.Rows) error {
 
 const progressColumns = `key, kind, state, reason, note, since, due, lease_boot, lease_token, lease_until,
 	attempts, crashes, waiting, revision, submission, leg, system, operation, level, lag, after, step,
-	sha256, receipt, misses, asking, doubt, on_wire, people`
+	sha256, receipt, misses, asking, doubt, on_wire, rare`
 
 func scanProgress(rows *sql.Rows) (hub.Progress, error) {
 	var p hub.Progress
 	var since, due, until, asking int64
 	var sum []byte
-	var receipt, people sql.NullString
+	var receipt, few sql.NullString
 	err := rows.Scan(&p.Key, &p.Kind, &p.State, &p.Reason, &p.Note, &since, &due,
 		&p.Lease.Boot, &p.Lease.Token, &until, &p.Attempts, &p.Crashes, &p.Waiting, &p.Revision,
 		&p.Submission, &p.Leg, &p.System, &p.Operation, &p.Level, (*int64)(&p.Lag), &p.After, &p.Step,
-		&sum, &receipt, &p.Misses, &asking, &p.Doubt, &p.OnWire, &people)
+		&sum, &receipt, &p.Misses, &asking, &p.Doubt, &p.OnWire, &few)
 	if err != nil {
 		return hub.Progress{}, err
 	}
@@ -69,9 +69,9 @@ func scanProgress(rows *sql.Rows) (hub.Progress, error) {
 	if receipt.Valid && json.Unmarshal([]byte(receipt.String), &p.Receipt) != nil {
 		return hub.Progress{}, hub.ErrContents
 	}
-	if people.Valid {
-		var d decided
-		if json.Unmarshal([]byte(people.String), &d) != nil {
+	if few.Valid {
+		var d rare
+		if json.Unmarshal([]byte(few.String), &d) != nil {
 			return hub.Progress{}, hub.ErrContents
 		}
 		p.Spent, p.Replaces, p.Proposal, p.Alone = d.Spent, d.Replaces, d.Proposal, d.Alone
@@ -79,9 +79,9 @@ func scanProgress(rows *sql.Rows) (hub.Progress, error) {
 	return p, nil
 }
 
-// decided is what few rows have: what people have decided about them, and whether they are
+// rare is what few rows have: what people have decided about them, and whether they are
 // suspected of having killed the process.
-type decided struct {
+type rare struct {
 	Alone    bool          `json:"alone,omitempty"`
 	Spent    int           `json:"spent,omitempty"`
 	Replaces hub.Key       `json:"replaces,omitempty"`
@@ -98,12 +98,12 @@ const putProgress = `INSERT INTO progress (case_id, place, municipality, queue, 
 	attempts = excluded.attempts, crashes = excluded.crashes, waiting = excluded.waiting,
 	revision = excluded.revision, sha256 = excluded.sha256, receipt = excluded.receipt,
 	misses = excluded.misses, asking = excluded.asking, doubt = excluded.doubt, on_wire = excluded.on_wire,
-	people = excluded.people, system = excluded.system, operation = excluded.operation, level = excluded.level,
+	rare = excluded.rare, system = excluded.system, operation = excluded.operation, level = excluded.level,
 	lag = excluded.lag, after = excluded.after, step = excluded.step`
 
 const changeProgress = `UPDATE progress SET queue = ?, ref = ?, state = ?, reason = ?, note = ?, since = ?, due = ?,
 	lease_boot = ?, lease_token = ?, lease_until = ?, attempts = ?, crashes = ?, waiting = ?, revision = ?,
-	sha256 = ?, receipt = ?, misses = ?, asking = ?, doubt = ?, on_wire = ?, people = ? WHERE key = ?`
+	sha256 = ?, receipt = ?, misses = ?, asking = ?, doubt = ?, on_wire = ?, rare = ? WHERE key = ?`
 
 func (b *batch) putProgress(c hub.Case, place int, p hub.Progress, fresh bool) error {
 	var sum []byte
@@ -114,21 +114,21 @@ func (b *batch) putProgress(c hub.Case, place int, p hub.Progress, fresh bool) e
 	if err != nil {
 		return err
 	}
-	d := decided{p.Alone, p.Spent, p.Replaces, p.Proposal}
-	people, err := jsonOrNull(d, d == decided{})
+	d := rare{p.Alone, p.Spent, p.Replaces, p.Proposal}
+	few, err := jsonOrNull(d, d == rare{})
 	if err != nil {
 		return err
 	}
 	if !fresh {
 		return b.exec(changeProgress, orNull(queueOf(p)), orNull(reportRef(p)), p.State, p.Reason, p.Note,
 			nanos(p.Since), nanos(p.Due), p.Lease.Boot, p.Lease.Token, nanos(p.Lease.Until), p.Attempts, p.Crashes,
-			p.Waiting, p.Revision, sum, receipt, p.Misses, nanos(p.Asking), p.Doubt, p.OnWire, people, p.Key)
+			p.Waiting, p.Revision, sum, receipt, p.Misses, nanos(p.Asking), p.Doubt, p.OnWire, few, p.Key)
 	}
 	return b.exec(putProgress, c.ID, place, c.Municipality, orNull(queueOf(p)), orNull(reportRef(p)),
 		p.Key, p.Kind, p.State, p.Reason, p.Note, nanos(p.Since), nanos(p.Due),
 		p.Lease.Boot, p.Lease.Token, nanos(p.Lease.Until), p.Attempts, p.Crashes, p.Waiting, p.Revision,
 		p.Submission, p.Leg, p.System, p.Operation, p.Level, int64(p.Lag), p.After, p.Step,
-		sum, receipt, p.Misses, nanos(p.Asking), p.Doubt, p.OnWire, people)
+		sum, receipt, p.Misses, nanos(p.Asking), p.Doubt, p.OnWire, few)
 }
 
 // putCase writes what a case is apart from its rows.

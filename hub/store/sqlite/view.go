@@ -224,15 +224,25 @@ func (s *Store) dataKey(ctx context.Context, id hub.ID) (ownedKey, error) {
 		return owned, nil
 	}
 	var owned ownedKey
-	var wrapped []byte
-	err := s.look(ctx, func(q asker) error {
-		found, err := one(q, "SELECT municipality, data_key FROM submissions WHERE id = ?", []any{id},
-			&owned.municipality, &wrapped)
-		if err == nil && !found {
-			return hub.ErrNotFound
-		}
+	err := s.look(ctx, func(q asker) (err error) {
+		owned, err = s.keyOf(q, id)
 		return err
 	})
+	return owned, err
+}
+
+// keyOf is dataKey for who reads already: the committer waits for no reader.
+func (s *Store) keyOf(q asker, id hub.ID) (ownedKey, error) {
+	if owned, ok := s.dataKeys.get(id); ok {
+		return owned, nil
+	}
+	var owned ownedKey
+	var wrapped []byte
+	found, err := one(q, "SELECT municipality, data_key FROM submissions WHERE id = ?", []any{id},
+		&owned.municipality, &wrapped)
+	if err == nil && !found {
+		err = hub.ErrNotFound
+	}
 	if err != nil {
 		return ownedKey{}, fmt.Errorf("read key of %s: %w", id, err)
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,7 +29,7 @@ func (s *Store) WorkList(ctx context.Context, v hub.Viewer) ([]hub.Heap, error) 
 }
 
 const heldHeaps = `SELECT p.municipality, p.reason, p.kind, p.system, p.leg, c.service, p.note, p.doubt,
-		count(*), count(DISTINCT p.case_id), min(p.since), coalesce(sum(p.people LIKE '%%"proposal":{%%'), 0)
+		count(*), count(DISTINCT p.case_id), min(p.since), coalesce(sum(p.rare LIKE '%%"proposal":{%%'), 0)
 	FROM progress p JOIN cases c ON c.id = p.case_id WHERE p.state = 'HELD' AND %s
 	GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 11`
 
@@ -62,7 +63,7 @@ func (s *Store) gatherHeld(q asker, v hub.Viewer, heaps *[]hub.Heap) error {
 func heldKeys(q asker, h *hub.Heap) error {
 	return each(q, `SELECT p.key FROM progress p JOIN cases c ON c.id = p.case_id
 		WHERE p.state = 'HELD' AND p.reason = ? AND p.municipality = ? AND p.kind = ? AND p.system = ? AND p.leg = ?
-		AND c.service = ? AND p.note = ? AND p.doubt = ? ORDER BY (coalesce(p.people, '') LIKE '%"proposal":{%') DESC, p.since LIMIT ?`,
+		AND c.service = ? AND p.note = ? AND p.doubt = ? ORDER BY (coalesce(p.rare, '') LIKE '%"proposal":{%') DESC, p.since LIMIT ?`,
 		[]any{h.Reason, h.Municipality, h.Kind, h.System, h.Leg, h.Service, h.Note, h.Doubt, hub.HeapKeys},
 		func(rows *sql.Rows) error {
 			var k hub.Key
@@ -125,8 +126,12 @@ func (s *Store) Acts(ctx context.Context, v hub.Viewer, id hub.CaseID) ([]hub.Ac
 			})
 	})
 	for i := range acts {
-		if err == nil && sealed[i] != nil {
-			acts[i].Reason, err = s.openReason(ctx, c, acts[i], sealed[i])
+		if err != nil || sealed[i] == nil {
+			continue
+		}
+		acts[i].Reason, err = s.openReason(ctx, c, acts[i], sealed[i])
+		if errors.Is(err, hub.ErrContents) {
+			err = nil // who did what can be read all the same
 		}
 	}
 	if err != nil {

@@ -2,7 +2,7 @@
 
 ALTER TABLE progress ADD COLUMN doubt   INTEGER NOT NULL DEFAULT 0; -- it may have been taken
 ALTER TABLE progress ADD COLUMN on_wire INTEGER NOT NULL DEFAULT 0; -- the open attempt's first byte may have left
-ALTER TABLE progress ADD COLUMN people  TEXT;                       -- JSON: what they have decided about the row
+ALTER TABLE progress ADD COLUMN rare    TEXT;                       -- JSON: what few rows have, such as what people decided
 
 -- A process of the version before said of each open attempt that it may have left.
 UPDATE progress SET on_wire = 1 WHERE state = 'SENDING' AND waiting = 1;
