@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"html/template"
@@ -65,12 +66,16 @@ func said(query url.Values) string {
 	}
 	released, err := strconv.ParseUint(query.Get("released"), 10, 16)
 	proposed, err2 := strconv.ParseUint(query.Get("proposed"), 10, 16)
-	if err != nil || err2 != nil {
+	left, err3 := strconv.ParseUint(cmp.Or(query.Get("left"), "0"), 10, 32)
+	if err != nil || err2 != nil || err3 != nil {
 		return ""
 	}
 	text := plural(int(released), "tas om", "tas om") + "."
 	if proposed > 0 {
 		text += " " + plural(int(proposed), "väntar", "väntar") + " på en andra person."
+	}
+	if left > 0 {
+		text += " " + plural(int(left), "är kvar", "är kvar") + ": försök igen med dem också."
 	}
 	return text
 }

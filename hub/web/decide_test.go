@@ -90,7 +90,7 @@ func TestDecide(t *testing.T) {
 	if strings.Contains(b.log.String(), "rättad") || !strings.Contains(b.log.String(), `"by":"registrator"`) {
 		t.Error("the log must say who, and never why")
 	}
-	if a := b.decideAs(t, registrator, key, "release"); a.status != 409 || problemIn(t, a).Detail != "Det vilar inte längre hos en människa. Någon annan kan ha hunnit före." {
+	if a := b.decideAs(t, registrator, key, "release"); a.status != 409 || problemIn(t, a).Detail != "Det vilar inte hos en människa. Någon annan kan ha hunnit före." {
 		t.Errorf("released twice: %d %s", a.status, a.body)
 	}
 }

@@ -2,10 +2,10 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -208,9 +208,9 @@ func (s *Server) eachHeld(ctx context.Context, by hub.Viewer, r hub.Reason, afte
 	return next, nil
 }
 
-// heap finds a heap of the work list, and its rows up to most, by the name that the page
-// has for it.
-func (s *Server) heap(ctx context.Context, by hub.Viewer, id string, most int) (h hub.Heap, rows []row, err error) {
+// heap finds a heap of the work list by the name that the page has for it, and of its rows
+// those that are wanted, up to most.
+func (s *Server) heap(ctx context.Context, by hub.Viewer, id string, most int, wanted func(hub.Progress) bool) (h hub.Heap, rows []row, err error) {
 	heaps, err := s.store.WorkList(ctx, by)
 	if err != nil {
 		return h, nil, err
@@ -228,7 +228,7 @@ func (s *Server) heap(ctx context.Context, by hub.Viewer, id string, most int) (
 			same := hub.Heap{
 				Municipality: c.Municipality, State: p.State, Reason: p.Reason, Kind: p.Kind, System: p.System, Leg: p.Leg, Service: c.Service, Note: p.Note, Doubt: p.Doubt,
 			}
-			if heapID(same) == id && len(rows) < most {
+			if heapID(same) == id && len(rows) < most && wanted(p) {
 				rows = append(rows, rowOf(c, p))
 			}
 		})
@@ -241,7 +241,7 @@ func (s *Server) heap(ctx context.Context, by hub.Viewer, id string, most int) (
 
 // consoleHeap lists all that rests for one cause.
 func (s *Server) consoleHeap(c *call) error {
-	h, rows, err := s.heap(c.r.Context(), c.as, c.r.PathValue("id"), mostReleased)
+	h, rows, err := s.heap(c.r.Context(), c.as, c.r.PathValue("id"), mostReleased, func(hub.Progress) bool { return true })
 	if err != nil {
 		return err
 	}
@@ -271,7 +271,8 @@ func (s *Server) releaseHeap(c *call) error {
 	if faults := reasonFaults(fields["reason"]); len(faults) > 0 {
 		return refusedFields(faults...)
 	}
-	h, rows, err := s.heap(c.r.Context(), c.as, fields["heap"], mostReleased)
+	rested := func(p hub.Progress) bool { return p.Proposal == nil && !p.Since.After(until) }
+	h, rows, err := s.heap(c.r.Context(), c.as, fields["heap"], mostReleased, rested)
 	if err != nil {
 		return err
 	}
@@ -280,9 +281,6 @@ func (s *Server) releaseHeap(c *call) error {
 	}
 	released, proposed := 0, 0
 	for _, r := range rows {
-		if r.Proposal != nil || r.Since.After(until) {
-			continue
-		}
 		o, err := s.carryOut(c, decision{Key: string(r.Key), Verb: string(hub.Release), Reason: fields["reason"]})
 		switch {
 		case err != nil && problemOf(err).status >= http.StatusInternalServerError:
@@ -294,5 +292,6 @@ func (s *Server) releaseHeap(c *call) error {
 			released++
 		}
 	}
-	return c.seeOther("/console?said=all&released=" + strconv.Itoa(released) + "&proposed=" + strconv.Itoa(proposed))
+	left := max(h.Count-h.Proposed-len(rows), 0)
+	return c.seeOther(fmt.Sprintf("/console?said=all&released=%d&proposed=%d&left=%d", released, proposed, left))
 }

@@ -174,7 +174,7 @@ var reasons = map[hub.Reason]reason{
 		name: "Systemet är inte anslutet", again: true, citizen: isWaiting,
 		what: "Det system som vägen nämner är inte anslutet.",
 		who:  whoMapping,
-		safe: "Rätta systems.yaml eller vägen. " + safeAgain,
+		safe: "Rätta systems.yaml eller vägen. Ett system som har lagts till eller ändrats ansluts först när Knutpunkt startas om. " + safeAgain,
 	},
 	hub.ReasonHashMismatch: {
 		name: "Handlingen blev en annan", citizen: isPartDone,
@@ -225,7 +225,7 @@ var ours = map[string]reason{
 		what:    "Databasen är en kopia från ett tidigare tillfälle. Det som inte var klart då kan ha skickats sedan dess. System som kan tillfrågas tillfrågas; resten vilar som Oklart om det kom fram.",
 		citizen: "Formulär som kom in efter kopian kan saknas här, och plattformen behöver skicka dem igen. Andra ärenden kan redan finnas i systemen.",
 		who:     "Driften av Knutpunkt, tillsammans med registratorerna.",
-		safe:    "Gå igenom det som är oklart, ett i taget: leta i systemet först. Be plattformen skicka om det som kom in efter kopian; det blir ändå bara ett ärende.",
+		safe:    "Gå igenom det som är oklart, ett i taget: leta i systemet, och välj sedan Skicka igen eller Ordnat för hand. Det som kom in efter kopian känner Knutpunkt inte till, och en del av det kan redan finnas i systemen: jämför med dem för den tiden först, och be plattformen skicka om bara det som inte finns där. Annars blir det två ärenden.",
 		command: "knutpunkt doctor",
 	},
 	"reports": {
@@ -281,7 +281,7 @@ func faultTextsOf(faults []fault) (texts []string) {
 // hub's own words.
 var conflicts = map[string]string{
 	"there is nothing of that name":                   "Det finns inget med den nyckeln.",
-	"it is not held":                                  "Det vilar inte längre hos en människa. Någon annan kan ha hunnit före.",
+	"it is not held":                                  "Det vilar inte hos en människa. Någon annan kan ha hunnit före.",
 	"a form always goes by the present configuration": "Ett formulär går alltid enligt vägen som den är nu, så det behöver inte väljas.",
 	"another delivery needs its number":               "En annan leverans behöver dess nummer. Skriv numret som det är registrerat under.",
 	"only a form that is held can be rejected":        "Bara ett formulär som ligger i felkorgen kan avvisas.",
