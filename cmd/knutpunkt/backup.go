@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,10 @@ func (k *keptAt) backup(ctx context.Context, w io.Writer, to string) error {
 	}
 	fmt.Fprintf(w, "Backed up %s and %s, %s, to %s.\n", formsOf(m.Holds), many(len(m.Files), "file", "files"), bytesOf(stat.Size()), to)
 	fmt.Fprintf(w, "The keys are not in it. Prove it: knutpunkt restore --verify %s\n", to)
+	if n := len(m.Missing); n > 0 {
+		return fmt.Errorf("the backup is made, without %s that the database tells of and that are gone, such as %s: "+
+			"put them back from an earlier backup", many(n, "file", "files"), m.Missing[0])
+	}
 	return nil
 }
 
@@ -153,12 +158,22 @@ func (k *keptAt) restore(ctx context.Context, w io.Writer, file string, verify b
 	for _, line := range consequences(a) {
 		fmt.Fprintf(w, "  - %s\n", line)
 	}
+	if verify && len(a.Damaged) > 0 {
+		return told(exitFailed)
+	}
 	return nil
 }
 
-// tellAccount says what a backup holds, and that it is whole.
+// tellAccount says what a backup holds, and what of it is not whole.
 func tellAccount(w io.Writer, file string, a sqlite.Account, now time.Time) {
-	fmt.Fprintf(w, "%s is whole, and this key file opens it.\n", file)
+	if len(a.Damaged) == 0 {
+		fmt.Fprintf(w, "%s is whole, and this key file opens it.\n", file)
+	} else {
+		fmt.Fprintf(w, "%s can be used, and this key file opens it; but this was gone or damaged when it was made:\n", file)
+		for _, d := range a.Damaged {
+			fmt.Fprintf(w, "  - %s of form %s, which will be held as corrupt where it is not delivered\n", cmp.Or(d.File, "what was said"), d.Form)
+		}
+	}
 	fmt.Fprintf(w, "It was made %s, %s, by knutpunkt %s.\n", swedish(a.Made), ago(now.Sub(a.Made)), a.By)
 	fmt.Fprintf(w, "It holds %s in %s, and %s. Each was opened and compared with its hash.\n",
 		formsOf(a.Holds), many(a.Holds.Cases, "case", "cases"), many(len(a.Files), "large file", "large files"))

@@ -66,7 +66,7 @@ func proposalText(p hub.Progress) string {
 	case d.Number != "":
 		text += ", med nummer " + d.Number
 	case d.Anew != nil:
-		text += ", gjord på nytt enligt vägen som den är nu"
+		text += ", gjord på nytt enligt vägen som den var när det föreslogs"
 	}
 	if d.Unasked {
 		text += ", utan att systemet tillfrågas först"

@@ -42,6 +42,7 @@ type Manifest struct {
 	Holds    Holding   `json:"holds"`
 	Database Part      `json:"database"`
 	Files    []Part    `json:"files"`
+	Missing  []string  `json:"missing,omitempty"` // files that the database tells of and that were gone already
 }
 
 // A Holding is what a database holds.
@@ -195,6 +196,10 @@ func (w *backupWriter) write(ctx context.Context, copied string, keys *seal.Keys
 	}
 	for _, id := range ids {
 		p, err := w.add(ctx, filesPart+id, w.files.file(id))
+		if errors.Is(err, os.ErrNotExist) { // one that is lost is no reason to lose the others
+			w.manifest.Missing = append(w.manifest.Missing, id)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -214,10 +219,12 @@ func (w *backupWriter) measure(copied string, ids []string) error {
 	}
 	for _, path := range paths {
 		stat, err := os.Stat(path)
-		if err != nil {
-			return fmt.Errorf("a file that the database tells of is gone: %w", err)
+		switch {
+		case err == nil:
+			w.total += stat.Size()
+		case !errors.Is(err, os.ErrNotExist):
+			return fmt.Errorf("measure: %w", err)
 		}
-		w.total += stat.Size()
 	}
 	return nil
 }

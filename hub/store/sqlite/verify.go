@@ -30,6 +30,13 @@ var ErrBackup = errors.New("the backup cannot be used")
 type Account struct {
 	Manifest
 	Unsettled Unsettled
+	Damaged   []Damage // that was so when the backup was made: the rest of it is whole
+}
+
+// A Damage is a file, or what a form says, that cannot be read as it was received.
+type Damage struct {
+	Form hub.ID
+	File string // "" for the form itself
 }
 
 // Unsettled is what a hub would have to find out, if it went on from a backup.
@@ -44,7 +51,7 @@ type Unsettled struct {
 
 // Verify proves a backup without touching a Store: every byte is decrypted, the database
 // is looked through, every form and every file is opened with the keys and compared with
-// its hash, and everything is counted. The database is unpacked to a folder of its own
+// its hash, and everything is counted. What was damaged already is told of. The database is unpacked to a folder of its own
 // meanwhile.
 func Verify(ctx context.Context, file string, keys *seal.Keys, o BackupOptions) (Account, error) {
 	dir, err := os.MkdirTemp("", "knutpunkt-verify-")
@@ -271,7 +278,10 @@ func (u *unpacking) openForms() error {
 		return err
 	}
 	for _, id := range ids {
-		if err := u.openForm(hub.ID(id)); err != nil {
+		err := u.openForm(hub.ID(id))
+		if errors.Is(err, hub.ErrContents) {
+			u.account.Damaged = append(u.account.Damaged, Damage{Form: hub.ID(id)})
+		} else if err != nil {
 			return fmt.Errorf("%w: form %s: %w", ErrBackup, id, err)
 		}
 	}
@@ -352,8 +362,8 @@ func (u *unpacking) file(id string, size int64) error {
 		to = kept
 	}
 	sealed := io.TeeReader(u.tar, io.MultiWriter(sum, to))
-	if err := u.openFile(id, known, sealed); err != nil {
-		return fmt.Errorf("%w: file %s of form %s: %w", ErrBackup, id, known.of, err)
+	if err := u.openFile(id, known, sealed); err != nil { // told apart from a damaged backup by what follows it
+		u.account.Damaged = append(u.account.Damaged, Damage{known.of, id})
 	}
 	if _, err := io.Copy(io.Discard, sealed); err != nil {
 		return err
@@ -390,6 +400,10 @@ func (u *unpacking) manifest() error {
 	}
 	if json.Unmarshal(text, &u.account.Manifest) != nil {
 		return fmt.Errorf("%w: its manifest cannot be read", ErrBackup)
+	}
+	for _, id := range u.account.Missing {
+		u.account.Damaged = append(u.account.Damaged, Damage{u.known[id].of, id})
+		delete(u.known, id)
 	}
 	said := append([]Part{u.account.Database}, u.account.Files...)
 	switch {
