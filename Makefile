@@ -4,6 +4,9 @@
 GO_VERSION := 1.26
 # The race detector needs a C compiler. Without one the tests run without it.
 RACE := $(shell command -v $${CC:-cc} >/dev/null && echo -race)
+# The exit code of the harness that fails nothing. In CI it is 2: a machine that is too slow
+# to exercise what the harness is about has proved nothing, and says so.
+FORGIVEN := 0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: demo test lint build bench chaos fuzz clean go
@@ -36,7 +39,8 @@ bench: go
 
 ## chaos: a minute of forms while everything fails; more with CHAOS="--duration 10m --seed N"
 chaos: build
-	go run ./cmd/knutpunkt-chaos --binary bin/knutpunkt $(CHAOS)
+	go build -trimpath -o bin/knutpunkt-chaos ./cmd/knutpunkt-chaos
+	bin/knutpunkt-chaos --binary bin/knutpunkt $(CHAOS) || [ $$? = "$(FORGIVEN)" ]
 
 ## fuzz: half a minute for each parser
 fuzz: go
