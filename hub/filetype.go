@@ -17,7 +17,7 @@ import (
 // in: this is no virus check.
 func (j *journey) inspect(ctx context.Context) error {
 	for i, a := range j.known.Submission.Attachments {
-		says := announced(a.Type, a.Name)
+		says := claimed(a.Type, a.Name)
 		if len(says) == 0 || a.Blob.Size == 0 {
 			continue
 		}
@@ -86,8 +86,8 @@ var looks = map[string][]string{
 	aDrawing: {someXML, aPage}, someXML: {someXML, aPage}, someText: {someXML},
 }
 
-// announced gives the kinds that a file says that it is, by its type and by its name.
-func announced(mediaType, name string) []string {
+// claimed gives the kinds that a file says that it is, by its type and by its name.
+func claimed(mediaType, name string) []string {
 	var says []string
 	for _, word := range []string{mediaType, path.Ext(name)} {
 		if kind := kinds[strings.ToLower(word)]; kind != "" && !slices.Contains(says, kind) {

@@ -53,7 +53,7 @@ func TestDisguised(t *testing.T) {
 		{"no name, no type", "", "", exe, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := disguised(announced(test.media, test.file), []byte(test.start)); got != test.want {
+			if got := disguised(claimed(test.media, test.file), []byte(test.start)); got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
 			}
 		})
@@ -67,7 +67,7 @@ func FuzzDisguised(f *testing.F) {
 	f.Add("image/svg+xml", "x.svg", []byte("<svg onload=x>"))
 	f.Add("", "a..", []byte{})
 	f.Fuzz(func(t *testing.T, media, name string, start []byte) {
-		says := announced(media, name)
+		says := claimed(media, name)
 		fault := disguised(says, start)
 		if len(says) == 0 && fault != "" {
 			t.Fatal("nothing was said, and it is wrong")

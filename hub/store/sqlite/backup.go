@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -266,7 +265,7 @@ func (w *backupWriter) add(ctx context.Context, name, path string) (Part, error)
 	}
 	sum := sha256.New()
 	_, err = io.Copy(io.MultiWriter(w.tar, sum, w), &until{ctx, f})
-	return Part{name, stat.Size(), hex.EncodeToString(sum.Sum(nil))}, err
+	return partOf(name, stat.Size(), sum), err
 }
 
 // Write counts what has been written.
