@@ -19,7 +19,7 @@ import (
 )
 
 // kits are the folders here that are no connectors.
-var kits = []string{"certify", "connectortest"}
+var kits = []string{"certify", "connectortest", "simledger"}
 
 // TestEveryFolderIsAConnector keeps what CONTRIBUTING.md promises of a connector: it is
 // listed, it is examined, and its README begins with an entry that works.

@@ -6,14 +6,10 @@
 package filedropsim
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simledger"
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
 
@@ -58,10 +55,10 @@ const (
 type Sim struct {
 	Options
 
-	mu      sync.Mutex
-	file    *os.File
-	entries []Entry
-	faults  map[Fault]bool
+	ledger *simledger.Ledger[Entry]
+
+	mu     sync.Mutex
+	faults map[Fault]bool
 }
 
 // New opens the ledger in o.Dir, if there is one, and remembers what is in it.
@@ -72,19 +69,15 @@ func New(o Options) (*Sim, error) {
 			return nil, fmt.Errorf("make the folders: %w", err)
 		}
 	}
-	if err := s.remember(); err != nil {
-		return nil, fmt.Errorf("open the ledger: %w", err)
+	var err error
+	if s.ledger, err = simledger.Open[Entry](o.Dir, "filedrop.jsonl"); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
 // Close closes the ledger.
-func (s *Sim) Close() error {
-	if s.file == nil {
-		return nil
-	}
-	return s.file.Close()
-}
+func (s *Sim) Close() error { return s.ledger.Close() }
 
 // Fail chooses faults.
 func (s *Sim) Fail(faults ...Fault) error {
@@ -115,11 +108,7 @@ func (s *Sim) Heal() error {
 func (s *Sim) away() string { return filepath.Clean(s.Folder) + ".away" }
 
 // Ledger gives all that has been looked at, in order.
-func (s *Sim) Ledger() []Entry {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.entries)
-}
+func (s *Sim) Ledger() []Entry { return s.ledger.Entries() }
 
 // Taken counts how often what has a key was taken.
 func (s *Sim) Taken(key string) (n int) {
@@ -171,9 +160,9 @@ func (s *Sim) take(name string, isFolder bool) error {
 		to = s.Refused
 	}
 	_, err = os.Lstat(filepath.Join(to, name))
-	known := slices.ContainsFunc(s.entries, func(k Entry) bool { return k.Name == name && k.SHA256 == e.SHA256 })
+	known := slices.ContainsFunc(s.ledger.Entries(), func(k Entry) bool { return k.Name == name && k.SHA256 == e.SHA256 })
 	if !known || err == nil {
-		if err := s.record(e); err != nil {
+		if err := s.ledger.Append(e); err != nil {
 			return err
 		}
 	}
@@ -247,56 +236,4 @@ func (s *Sim) judge(text []byte) (diarienummer, refused string) {
 		return "", "without a diarienummer"
 	}
 	return diarienummer, ""
-}
-
-// remember reads the ledger. A last line that is half written is cut off: what it was about is still
-// in the folder.
-func (s *Sim) remember() error {
-	if s.Dir == "" {
-		return nil
-	}
-	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
-		return err
-	}
-	file, err := os.OpenFile(filepath.Join(s.Dir, "filedrop.jsonl"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	s.file = file
-	whole := int64(0)
-	for lines := bufio.NewReader(file); ; {
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			break
-		}
-		var e Entry
-		if json.Unmarshal(line, &e) != nil {
-			return errors.New("a line is no entry")
-		}
-		whole += int64(len(line))
-		s.entries = append(s.entries, e)
-	}
-	if err := file.Truncate(whole); err != nil {
-		return err
-	}
-	_, err = file.Seek(whole, io.SeekStart)
-	return err
-}
-
-// record makes an entry durable.
-func (s *Sim) record(e Entry) error {
-	if s.file != nil {
-		line, err := json.Marshal(e)
-		if err != nil {
-			return err
-		}
-		if _, err := s.file.Write(append(line, '\n')); err != nil {
-			return err
-		}
-		if err := s.file.Sync(); err != nil {
-			return err
-		}
-	}
-	s.entries = append(s.entries, e)
-	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simledger"
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
 
@@ -44,7 +45,8 @@ type Sim struct {
 	clock      func() time.Time
 	org, order string
 	persons    map[string]Person
-	ledger     *ledger
+	ledger     *simledger.Ledger[Entry]
+	key        []byte // that the ledger's persons are hashed under
 	closed     chan struct{}
 	shut       func() error
 
@@ -58,17 +60,17 @@ func New(o Options) (*Sim, error) {
 	if o.Clock == nil {
 		return nil, errors.New("navetsim: a clock is required")
 	}
-	l, err := openLedger(o.Dir)
+	ledger, key, err := openLedger(o.Dir)
 	if err != nil {
 		return nil, err
 	}
 	s := &Sim{
 		clock: o.Clock, org: o.OrgNumber, order: o.Order,
-		persons: make(map[string]Person), ledger: l, closed: make(chan struct{}),
+		persons: make(map[string]Person), ledger: ledger, key: key, closed: make(chan struct{}),
 	}
 	s.shut = sync.OnceValue(func() error {
 		close(s.closed)
-		return l.close()
+		return ledger.Close()
 	})
 	if s.org == "" {
 		s.org = OrgNumber
@@ -86,7 +88,7 @@ func New(o Options) (*Sim, error) {
 func (s *Sim) Close() error { return s.shut() }
 
 // Ledger gives every look-up that was answered, oldest first.
-func (s *Sim) Ledger() []Entry { return s.ledger.entries() }
+func (s *Sim) Ledger() []Entry { return s.ledger.Entries() }
 
 // Counts gives how many look-ups were answered, by kind of person.
 func (s *Sim) Counts() map[Kind]int {
@@ -121,7 +123,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer, err := s.answer(id, fault)
 	if err == nil {
-		err = s.ledger.add(s.entry(id))
+		err = s.ledger.Append(s.entry(id))
 	}
 	if err != nil {
 		page(w, http.StatusInternalServerError, "Tekniskt fel")
@@ -162,7 +164,7 @@ func (s *Sim) entry(id string) Entry {
 	if p, known := s.persons[id]; known {
 		kind = p.Kind
 	}
-	hash := hmac.New(sha256.New, s.ledger.key)
+	hash := hmac.New(sha256.New, s.key)
 	io.WriteString(hash, id)
 	return Entry{At: s.clock().UTC(), Kind: kind, Person: hex.EncodeToString(hash.Sum(nil)[:8])}
 }

@@ -1,14 +1,8 @@
 package oepsim
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -62,72 +56,4 @@ func (e Entry) form() Form {
 		f = f.Complete(e.Completed)
 	}
 	return f
-}
-
-// A ledger is a file that only grows. A line is on disk before anybody is answered.
-type ledger struct {
-	file    *os.File // nil in memory
-	entries []Entry
-}
-
-func openLedger(dir string) (*ledger, error) {
-	if dir == "" {
-		return &ledger{}, nil
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open ledger: %w", err)
-	}
-	f, err := os.OpenFile(filepath.Join(dir, "oepsim.jsonl"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open ledger: %w", err)
-	}
-	l := &ledger{file: f}
-	if err := l.read(); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("open ledger: %w", err)
-	}
-	return l, nil
-}
-
-// read remembers the lines that are whole. The last may have been cut by a crash
-// before anybody was answered; it is cut away.
-func (l *ledger) read() error {
-	lines := bufio.NewReader(l.file)
-	whole := int64(0)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			return l.file.Truncate(whole)
-		}
-		var e Entry
-		if err := json.Unmarshal(bytes.TrimSpace(line), &e); err != nil {
-			return fmt.Errorf("line %d cannot be read", len(l.entries)+1)
-		}
-		l.entries = append(l.entries, e)
-		whole += int64(len(line))
-	}
-}
-
-func (l *ledger) write(e Entry) error {
-	if l.file != nil {
-		line, err := json.Marshal(e)
-		if err != nil {
-			return errNotRecorded
-		}
-		if _, err := l.file.Write(append(line, '\n')); err != nil {
-			return errNotRecorded
-		}
-		if err := l.file.Sync(); err != nil {
-			return errNotRecorded
-		}
-	}
-	l.entries = append(l.entries, e)
-	return nil
-}
-
-func (l *ledger) close() error {
-	if l.file == nil {
-		return nil
-	}
-	return l.file.Close()
 }

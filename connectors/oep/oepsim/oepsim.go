@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simledger"
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
@@ -38,7 +39,7 @@ type Sim struct {
 	closed   chan struct{}
 
 	mu        sync.Mutex
-	ledger    *ledger
+	ledger    *simledger.Ledger[Entry]
 	instances map[int]*instance
 	events    int // the last eventID that was given
 	once      []Fault
@@ -66,10 +67,10 @@ func New(o Options) (*Sim, error) {
 	if s.envelope, err = document.CompileXSD(schemas, "envelope.xsd"); err != nil {
 		return nil, err
 	}
-	if s.ledger, err = openLedger(o.Dir); err != nil {
+	if s.ledger, err = simledger.Open[Entry](o.Dir, "oepsim.jsonl"); err != nil {
 		return nil, err
 	}
-	for _, e := range s.ledger.entries {
+	for _, e := range s.ledger.Entries() {
 		s.apply(e)
 	}
 	s.mux = s.routes()
@@ -86,15 +87,11 @@ func (s *Sim) Close() error {
 	default:
 		close(s.closed)
 	}
-	return s.ledger.close()
+	return s.ledger.Close()
 }
 
 // Ledger gives everything that has happened, oldest first.
-func (s *Sim) Ledger() []Entry {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.ledger.entries)
-}
+func (s *Sim) Ledger() []Entry { return s.ledger.Entries() }
 
 // Status gives the name of an instance's status, as its citizen reads it.
 func (s *Sim) Status(instance int) string {
@@ -112,7 +109,7 @@ func (s *Sim) Unanswered() []Form {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var waiting []Form
-	for _, e := range s.ledger.entries {
+	for _, e := range s.ledger.Entries() {
 		switch e.What {
 		case SentIn:
 			waiting = append(waiting, e.form())
@@ -181,8 +178,8 @@ func (s *Sim) fails(f Fault) bool {
 // record makes an entry durable and then true. The caller holds mu.
 func (s *Sim) record(e Entry) error {
 	e.At = s.Clock()
-	if err := s.ledger.write(e); err != nil {
-		return err
+	if s.ledger.Append(e) != nil {
+		return errNotRecorded
 	}
 	s.apply(e)
 	return nil

@@ -1,13 +1,6 @@
 package restsim
 
 import (
-	"bufio"
-	"encoding/json"
-	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
-	"sync"
 	"time"
 )
 
@@ -39,11 +32,7 @@ const (
 )
 
 // Ledger gives all that has been taken and has happened, in order.
-func (s *Sim) Ledger() []Entry {
-	s.ledger.mu.Lock()
-	defer s.ledger.mu.Unlock()
-	return slices.Clone(s.ledger.entries)
-}
+func (s *Sim) Ledger() []Entry { return s.ledger.Entries() }
 
 // A Count is how often what belongs to one key has been taken.
 type Count struct {
@@ -68,7 +57,7 @@ func (s *Sim) Count(key string) Count {
 
 // record makes an entry durable and then true.
 func (s *Sim) record(e Entry) error {
-	if err := s.ledger.append(e); err != nil {
+	if err := s.ledger.Append(e); err != nil {
 		return err
 	}
 	s.apply(e)
@@ -89,72 +78,4 @@ func (s *Sim) apply(e Entry) {
 	case WordEntry:
 		s.changes = append(s.changes, e)
 	}
-}
-
-// A ledger is a file of JSON lines that is only added to. Its zero value keeps nothing on disk.
-type ledger struct {
-	mu      sync.Mutex
-	file    *os.File
-	entries []Entry
-}
-
-// open reads what is there. A last line that is half written was never answered for, and is cut off.
-func (l *ledger) open(dir string, apply func(Entry)) error {
-	if dir == "" {
-		return nil
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	file, err := os.OpenFile(filepath.Join(dir, "rest.jsonl"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	l.file = file
-	whole := int64(0)
-	for lines := bufio.NewReader(file); ; {
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			break
-		}
-		var e Entry
-		if err := json.Unmarshal(line, &e); err != nil {
-			return fmt.Errorf("byte %d of the ledger begins no entry", whole)
-		}
-		whole += int64(len(line))
-		l.entries = append(l.entries, e)
-		apply(e)
-	}
-	if err := file.Truncate(whole); err != nil {
-		return err
-	}
-	_, err = file.Seek(whole, 0)
-	return err
-}
-
-// append makes an entry durable.
-func (l *ledger) append(e Entry) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.file != nil {
-		line, err := json.Marshal(e)
-		if err != nil {
-			return err
-		}
-		if _, err := l.file.Write(append(line, '\n')); err != nil {
-			return err
-		}
-		if err := l.file.Sync(); err != nil {
-			return err
-		}
-	}
-	l.entries = append(l.entries, e)
-	return nil
-}
-
-func (l *ledger) close() error {
-	if l.file == nil {
-		return nil
-	}
-	return l.file.Close()
 }

@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simledger"
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
@@ -43,7 +44,7 @@ type Options struct {
 // A Sim is one such system. It is an http.Handler, and safe for concurrent use.
 type Sim struct {
 	Options
-	ledger ledger
+	ledger *simledger.Ledger[Entry]
 	mux    *http.ServeMux
 
 	mu      sync.Mutex
@@ -71,14 +72,18 @@ func New(o Options) (*Sim, error) {
 	s.mux.HandleFunc("POST /cases/{id}/files", s.at(File, s.post))
 	s.mux.HandleFunc("GET /cases/{id}/files", s.at(Files, s.files))
 	s.mux.HandleFunc("GET /changes", s.at(Changes, s.tell))
-	if err := s.ledger.open(o.Dir, s.apply); err != nil {
-		return nil, fmt.Errorf("open the ledger: %w", err)
+	var err error
+	if s.ledger, err = simledger.Open[Entry](o.Dir, "rest.jsonl"); err != nil {
+		return nil, err
+	}
+	for _, e := range s.ledger.Entries() {
+		s.apply(e)
 	}
 	return s, nil
 }
 
 // Close closes the ledger.
-func (s *Sim) Close() error { return s.ledger.close() }
+func (s *Sim) Close() error { return s.ledger.Close() }
 
 // Move has a case come to a word at a time, as when a person works on it.
 func (s *Sim) Move(number, word string, at time.Time) error {

@@ -1,14 +1,7 @@
 package sifsim
 
 import (
-	"bufio"
 	"container/heap"
-	"encoding/json"
-	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
-	"sync"
 	"time"
 )
 
@@ -53,11 +46,7 @@ type File struct {
 }
 
 // Ledger gives all that has been taken and done, in order.
-func (s *Sim) Ledger() []Entry {
-	s.ledger.mu.Lock()
-	defer s.ledger.mu.Unlock()
-	return slices.Clone(s.ledger.entries)
-}
+func (s *Sim) Ledger() []Entry { return s.ledger.Entries() }
 
 // A Count is how often what belongs to one key has been made.
 type Count struct {
@@ -87,7 +76,7 @@ func (s *Sim) Count(key string) Count {
 
 // record makes entries durable and then true.
 func (s *Sim) record(entries ...Entry) error {
-	if err := s.ledger.append(entries...); err != nil {
+	if err := s.ledger.Append(entries...); err != nil {
 		return err
 	}
 	for _, e := range entries {
@@ -136,77 +125,4 @@ func (s *Sim) expect(c *aCase) {
 	if c.step < len(s.Pace) && c.step < len(Words) {
 		heap.Push(&s.due, due{c.At.Add(s.Pace[c.step]), c, c.step})
 	}
-}
-
-// A ledger is a file of JSON lines that is only added to. Its zero value keeps nothing on disk.
-type ledger struct {
-	mu      sync.Mutex
-	file    *os.File
-	entries []Entry
-}
-
-// open reads what is there. A last line that is half written was never answered for, and is cut off.
-func (l *ledger) open(dir string, apply func(Entry)) error {
-	if dir == "" {
-		return nil
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	file, err := os.OpenFile(filepath.Join(dir, "sif.jsonl"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	l.file = file
-	whole := int64(0)
-	for lines := bufio.NewReader(file); ; {
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			break
-		}
-		var e Entry
-		if err := json.Unmarshal(line, &e); err != nil {
-			return fmt.Errorf("byte %d of the ledger begins no entry", whole)
-		}
-		whole += int64(len(line))
-		l.entries = append(l.entries, e)
-		apply(e)
-	}
-	if err := file.Truncate(whole); err != nil {
-		return err
-	}
-	_, err = file.Seek(whole, 0)
-	return err
-}
-
-// append makes entries durable, all of them by one fsync.
-func (l *ledger) append(entries ...Entry) error {
-	if len(entries) == 0 {
-		return nil
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.entries = append(l.entries, entries...)
-	if l.file == nil {
-		return nil
-	}
-	var lines []byte
-	for _, e := range entries {
-		line, err := json.Marshal(e)
-		if err != nil {
-			return err
-		}
-		lines = append(append(lines, line...), '\n')
-	}
-	if _, err := l.file.Write(lines); err != nil {
-		return err
-	}
-	return l.file.Sync()
-}
-
-func (l *ledger) close() error {
-	if l.file == nil {
-		return nil
-	}
-	return l.file.Close()
 }

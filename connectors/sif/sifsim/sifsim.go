@@ -9,7 +9,6 @@ import (
 	"container/heap"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"path"
@@ -17,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simledger"
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
 
@@ -37,7 +37,7 @@ var Words = []string{"Tilldelat för handläggning", "Under handläggning", "Bes
 // A Sim is one municipality's Public 360. It is an http.Handler, and safe for concurrent use.
 type Sim struct {
 	Options
-	ledger ledger
+	ledger *simledger.Ledger[Entry]
 
 	mu        sync.Mutex
 	cases     []*aCase // in the order of their recnos
@@ -74,14 +74,18 @@ func New(o Options) (*Sim, error) {
 		Options: o, byNumber: map[string]*aCase{}, byKey: map[string][]*aCase{},
 		documents: map[string]*aDocument{}, contacts: map[string]int{}, known: map[int]bool{}, recno: 200000,
 	}
-	if err := s.ledger.open(o.Dir, s.apply); err != nil {
-		return nil, fmt.Errorf("open the ledger: %w", err)
+	var err error
+	if s.ledger, err = simledger.Open[Entry](o.Dir, "sif.jsonl"); err != nil {
+		return nil, err
+	}
+	for _, e := range s.ledger.Entries() {
+		s.apply(e)
 	}
 	return s, nil
 }
 
 // Close closes the ledger.
-func (s *Sim) Close() error { return s.ledger.close() }
+func (s *Sim) Close() error { return s.ledger.Close() }
 
 // Advance moves a case on to the next of Words. It does nothing after the last.
 func (s *Sim) Advance(caseNumber string) error {
@@ -123,7 +127,7 @@ func (s *Sim) moveOn() error {
 			s.apply(e)
 		}
 	}
-	return s.ledger.append(entries...)
+	return s.ledger.Append(entries...)
 }
 
 func (s *Sim) statusOf(c *aCase, word string, at time.Time) Entry {
