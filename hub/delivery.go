@@ -108,6 +108,10 @@ func Unavailable(err error, cause Cause) error {
 	return &answer{err: err, kind: notNow, cause: cause}
 }
 
+// Unsure makes of err, whatever it answered, a plain *don't know* with the same text: what
+// was made before it may be there.
+func Unsure(err error) error { return errors.New(err.Error()) }
+
 // Strange wraps err as a *don't know* that is no answer at all: a login page, half
 // a reply, a reply to somebody else. Three in a row open the system's circuit.
 func Strange(err error) error { return &answer{err: err, kind: strange, cause: ContractBroken} }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -28,6 +29,16 @@ func ByStatus(resp *http.Response, now time.Time) error {
 		return Unavailable(err, AddressChanged)
 	case code == 429, code == 503:
 		return &answer{err: err, kind: notNow, wait: RetryAfter(resp.Header, now), cause: Busy}
+	}
+	return err
+}
+
+// WithoutAddress gives what the door out said of a call, without what net/http puts around
+// it: that quotes the address, which may hold what nobody is to read.
+func WithoutAddress(err error) error {
+	var quoting *url.Error
+	for errors.As(err, &quoting) {
+		err = quoting.Err
 	}
 	return err
 }

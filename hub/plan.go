@@ -36,20 +36,21 @@ func (j *journey) plan(leg Leg, first bool) (Plan, error) {
 	if d == nil || d.system.Destination == nil {
 		return Plan{}, stop(ReasonNoConnector, "%s is no system that is connected", leg.To)
 	}
-	if j.known.Withhold && !d.system.Can.Of(leg.Mapping.Operation()).Protected {
-		return Plan{}, stop(ReasonProtected, "%s cannot carry a mark of protected identity", leg.To)
-	}
 	plan := j.Hub.plan(leg)
+	if err := j.mayKnow(plan.System, plan.Operation, j.known); err != nil {
+		return Plan{}, err
+	}
 	if leg.After != "" || !first {
 		return plan, nil // it may read receipts that are yet to come
 	}
-	j.known.Key = KeyOf(j.known.Submission.ID, leg.Name)
+	key := KeyOf(j.known.Submission.ID, leg.Name)
+	j.known.Key = key
 	doc, err := leg.Mapping.Render(j.known)
 	if err != nil {
 		return plan, unrenderable(err)
 	}
 	plan.SHA256 = doc.SHA256()
-	j.rendered.documents[KeyOf(j.known.Submission.ID, leg.Name)] = doc
+	j.rendered.documents[key] = doc
 	return plan, nil
 }
 
@@ -107,8 +108,8 @@ func (h *Hub) render(ctx context.Context, c Case, p Progress, r *remembered) (Do
 	for _, leg := range route.Legs {
 		if leg.Name == p.Leg {
 			known := h.knownTo(c, p, r, b, route)
-			if known.Withhold && !h.carriesMark(p) {
-				return Document{}, stop(ReasonProtected, "%s cannot carry a mark of protected identity", p.System)
+			if err := h.mayKnow(p.System, p.Operation, known); err != nil {
+				return Document{}, err
 			}
 			doc, err := leg.Mapping.Render(known)
 			if err != nil {
@@ -120,10 +121,13 @@ func (h *Hub) render(ctx context.Context, c Case, p Progress, r *remembered) (Do
 	return Document{}, stop(ReasonNoRoute, "the leg %s is gone from revision %s", p.Leg, b.Revision)
 }
 
-// carriesMark reports whether a row's system, as it is now, can be given who is protected.
-func (h *Hub) carriesMark(p Progress) bool {
-	d := h.dispatchers[p.System]
-	return d != nil && d.system.Can.Of(p.Operation).Protected
+// mayKnow stops who is protected before a system that, as it is now, cannot carry the mark.
+func (h *Hub) mayKnow(s SystemID, operation string, known Known) error {
+	d := h.dispatchers[s]
+	if known.Withhold && (d == nil || !d.system.Can.Of(operation).Protected) {
+		return stop(ReasonProtected, "%s cannot carry a mark of protected identity", s)
+	}
+	return nil
 }
 
 // knownTo is everything that a delivery's document may be made of.
@@ -155,9 +159,9 @@ func (h *Hub) knownTo(c Case, p Progress, r *remembered, b *Bundle, route *Route
 // receipts are what the case's legs gave first. A case that people have registered by
 // hand has the number that they gave it, at the system that the citizen hears.
 func (r *Route) receipts(c Case) map[string]Receipt {
-	got := c.FirstReceipts()
+	got, voice := c.FirstReceipts(), r.Voice()
 	for _, leg := range r.Legs {
-		if _, there := got[leg.Name]; !there && c.Ref != "" && leg.To == r.Voice() {
+		if _, there := got[leg.Name]; !there && c.Ref != "" && leg.To == voice {
 			got[leg.Name] = Receipt{Number: c.Ref}
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/document"
@@ -114,10 +113,7 @@ func unread(err error) error {
 // unanswered tells why no answer came. What the door out has judged is passed on, without what net/http
 // puts around it; the rest quotes addresses, so that only what it means is.
 func unanswered(ctx context.Context, err error) error {
-	var quoting *url.Error
-	for errors.As(err, &quoting) {
-		err = quoting.Err
-	}
+	err = hub.WithoutAddress(err)
 	var (
 		untrusted *tls.CertificateVerificationError
 		alert     *net.OpError

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -74,7 +73,7 @@ func (s *system) send(ctx context.Context, client *http.Client, c call) (*http.R
 		resp, err := client.Do(req)
 		if err != nil {
 			req.Body.Close()
-			return nil, withoutAddress(err)
+			return nil, hub.WithoutAddress(err)
 		}
 		resp.Body = exchange{resp.Body, req.Body}
 		if resp.StatusCode != http.StatusUnauthorized || again || stale == nil {
@@ -169,15 +168,6 @@ var digits = regexp.MustCompile(`[0-9]+`)
 func fingerprint(text []byte) string {
 	sum := sha256.Sum256(digits.ReplaceAll(text, []byte("#")))
 	return hex.EncodeToString(sum[:4])
-}
-
-// withoutAddress gives what the door out said, without what net/http puts around it.
-func withoutAddress(err error) error {
-	var quoting *url.Error
-	if errors.As(err, &quoting) {
-		return quoting.Err
-	}
-	return err
 }
 
 // isPage reports whether an answer is HTML, such as a login page.

@@ -114,7 +114,7 @@ func (s *system) Deliver(ctx context.Context, d hub.Delivery) (hub.Receipt, erro
 	err = fmt.Errorf("%s: %s: %w", o.name, there, err)
 	a, _, _ := hub.AnswerOf(receipt, err)
 	if a == hub.NotNow && (made || there.made) || a == hub.No && o.level == hub.Blind {
-		err = errors.New(err.Error()) // no longer what it was
+		err = hub.Unsure(err)
 	}
 	return receipt, err
 }

@@ -65,7 +65,7 @@ func (s *site) call(ctx context.Context, client *http.Client, method string, par
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", method, withoutAddress(err))
+		return nil, fmt.Errorf("%s: %w", method, hub.WithoutAddress(err))
 	}
 	defer resp.Body.Close()
 	if err := hub.ByStatus(resp, s.env.Clock()); err != nil {
@@ -103,15 +103,6 @@ func (s *site) request(ctx context.Context, method string, parameter map[string]
 		req.Header.Set("clientid", s.conf.ClientID)
 	}
 	return req, nil
-}
-
-// withoutAddress gives what the door out said, without what net/http puts around it.
-func withoutAddress(err error) error {
-	var quoting *url.Error
-	if errors.As(err, &quoting) {
-		return quoting.Err
-	}
-	return err
 }
 
 // A reply is what the system answered with status 200, refusal or not.

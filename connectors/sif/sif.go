@@ -116,7 +116,7 @@ func (s *site) Deliver(ctx context.Context, d hub.Delivery) (hub.Receipt, error)
 	}
 	err = there.soFar(reg, err)
 	if a, _, _ := hub.AnswerOf(hub.Receipt{}, err); madeSome && a == hub.NotNow {
-		err = errors.New(err.Error()) // no longer a *not now*
+		err = hub.Unsure(err)
 	}
 	if madeSome || reg.newCase != nil { // a part of it is there
 		return hub.Receipt{Number: there.caseNumber}, err
