@@ -195,10 +195,7 @@ func TestADiskThatIsFull(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, smallDisk(t, 120))
 	hubNow := s.serve("KNUTPUNKT_LOW_WATER=1")
-	release := s.desk.holds()
-	defer release()
-	before := s.accepted("kept", "form-0001")
-	await(t, "under way", func() bool { posts, _, _ := s.desk.total("kept"); return posts == 1 })
+	before, release := s.underWay("kept")
 	empty := fill(t, s.dir, 200)
 	refused := 0
 	for i := range 40 {

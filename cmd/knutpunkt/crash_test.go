@@ -330,11 +330,8 @@ func TestKilledWhileTheConfigurationIsChanged(t *testing.T) {
 func TestKilledWhileItStops(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	release := s.desk.holds()
-	defer release()
 	hubNow := s.serve()
-	form := s.accepted("asked", "form-0001")
-	await(t, "under way", func() bool { posts, _, _ := s.desk.total("asked"); return posts == 1 })
+	form, release := s.underWay("asked")
 	hubNow.Process.Signal(syscall.SIGTERM)
 	await(t, "stopping", func() bool { return s.get("readyz", s.base+1) != http.StatusOK })
 	hubNow.end(syscall.SIGKILL)

@@ -313,6 +313,17 @@ func (s *site) accepted(service, key string) (a answered) {
 	return a
 }
 
+// underWay posts a form to a service and waits until its system has the document in hand,
+// and does not answer before it is released.
+func (s *site) underWay(system string) (form answered, release func()) {
+	s.Helper()
+	release = s.desk.holds()
+	s.Cleanup(release)
+	form = s.accepted(system, "form-0001")
+	await(s.T, "under way", func() bool { posts, _, _ := s.desk.total(system); return posts == 1 })
+	return form, release
+}
+
 // beside opens the store beside the hub.
 func (s *site) beside() (store hub.Store, leave func()) {
 	s.Helper()

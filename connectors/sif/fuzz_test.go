@@ -1,14 +1,10 @@
 package sif_test
 
 import (
-	"io"
-	"log/slog"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/knutpunkt/knutpunkt/connectors/sif"
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
@@ -22,17 +18,7 @@ func FuzzChanges(f *testing.F) {
 	f.Add("2026-01-15T07:41:10.000Z", strings.Replace(one, "Beslutat", "<b>\\u0000", 1))
 	f.Add("9999-12-31T23:59:59.999Z", strings.Replace(one, "2026", "0001", 1))
 	answer := ""
-	client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-		io.Copy(io.Discard, r.Body)
-		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
-	})}
-	system, err := sif.New.Open(f.Context(), env(client, slog.New(slog.DiscardHandler)), func(into any) error {
-		*into.(*sif.Config) = sif.Config{URL: "http://public360.example", AuthKey: hub.NewSecret("nyckel")}
-		return nil
-	})
-	if err != nil {
-		f.Fatal(err)
-	}
+	system := answering(f, &answer)
 	f.Fuzz(func(t *testing.T, since, said string) {
 		answer = said
 		reports, next, err := system.Tracker.Changes(t.Context(), hub.Cursor(since))

@@ -77,13 +77,24 @@ func newTown(t *testing.T, o sifsim.Options, c sif.Config) *town {
 	return tw
 }
 
-func opened(t *testing.T, e hub.Env, c sif.Config) hub.System {
+func opened(t testing.TB, e hub.Env, c sif.Config) hub.System {
 	t.Helper()
 	system, err := sif.New.Open(t.Context(), e, func(into any) error { *into.(*sif.Config) = c; return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	return system
+}
+
+// answering gives a system that answers everything with what said is then.
+func answering(t testing.TB, said *string) hub.System {
+	t.Helper()
+	client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		io.Copy(io.Discard, r.Body)
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(*said)), Request: r}, nil
+	})}
+	return opened(t, env(client, slog.New(slog.DiscardHandler)),
+		sif.Config{URL: "http://public360.example", AuthKey: hub.NewSecret("nyckel")})
 }
 
 func env(client *http.Client, log *slog.Logger) hub.Env {
@@ -711,18 +722,9 @@ func TestChanges(t *testing.T) {
 // TestAChangeOfTheFarFuture: one case with a mistyped year is not to be the last that is
 // ever heard of.
 func TestAChangeOfTheFarFuture(t *testing.T) {
-	client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-		answer := `{"Successful":true,"TotalCount":1,"TotalPageCount":1,"Cases":[{"Recno":1,"CaseNumber":"BUN 2026/00001",
-			"ExternalId":{"Id":"01JH-diarium","Type":"KNUTPUNKT"},"LastChangedDate":"9999-12-31T23:59:59","Status":"Beslutat"}]}`
-		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
-	})}
-	system, err := sif.New.Open(t.Context(), env(client, slog.New(slog.DiscardHandler)), func(into any) error {
-		*into.(*sif.Config) = sif.Config{URL: "http://public360.example", AuthKey: hub.NewSecret("nyckel")}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	answer := `{"Successful":true,"TotalCount":1,"TotalPageCount":1,"Cases":[{"Recno":1,"CaseNumber":"BUN 2026/00001",
+		"ExternalId":{"Id":"01JH-diarium","Type":"KNUTPUNKT"},"LastChangedDate":"9999-12-31T23:59:59","Status":"Beslutat"}]}`
+	system := answering(t, &answer)
 	const cursor = "2026-01-15T07:41:10.000Z"
 	reports, next, err := system.Tracker.Changes(t.Context(), cursor)
 	if err != nil || len(reports) != 1 || next != cursor {
@@ -913,17 +915,7 @@ func FuzzReply(f *testing.F) {
 		f.Add(seed)
 	}
 	answer := ""
-	client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-		io.Copy(io.Discard, r.Body)
-		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
-	})}
-	system, err := sif.New.Open(f.Context(), env(client, slog.New(slog.DiscardHandler)), func(into any) error {
-		*into.(*sif.Config) = sif.Config{URL: "http://public360.example", AuthKey: hub.NewSecret("nyckel")}
-		return nil
-	})
-	if err != nil {
-		f.Fatal(err)
-	}
+	system := answering(f, &answer)
 	f.Fuzz(func(t *testing.T, reply string) {
 		answer = reply
 		d := caseDelivery("01JH-diarium")
