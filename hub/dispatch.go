@@ -72,22 +72,6 @@ func (d *dispatcher) commit(ctx context.Context, id CaseID, p Progress, e Event)
 	}
 }
 
-// insist writes what came of a row in hand, and tries again while the Store cannot, for as
-// long as the row is ours. It reports whether it was written.
-func (h *Hub) insist(p Progress, write func() error) bool {
-	for wait := time.Second; ; wait *= 2 {
-		err := write()
-		if err == nil || errors.Is(err, ErrLost) {
-			return err == nil
-		}
-		h.Log.Error("write what came of it", "key", p.Key, "error", err)
-		if !h.Clock().Add(wait).Before(p.Lease.Until) {
-			return false
-		}
-		time.Sleep(wait)
-	}
-}
-
 // letGo forgets a form that has come to rest: delivered everywhere, or for a while.
 func (d *dispatcher) letGo(c Case, p Progress) {
 	form, now := c.Find(Key(p.Submission)), c.Find(p.Key)

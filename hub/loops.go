@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,22 @@ func (h *Hub) sweep(ctx context.Context, wake <-chan struct{}, take func() (more
 		case <-wake:
 		case <-tick.C:
 		}
+	}
+}
+
+// insist writes what came of a row in hand, and tries again while the Store cannot, for as
+// long as the row is ours. It reports whether it was written.
+func (h *Hub) insist(p Progress, write func() error) bool {
+	for wait := time.Second; ; wait *= 2 {
+		err := write()
+		if err == nil || errors.Is(err, ErrLost) {
+			return err == nil
+		}
+		h.Log.Error("write what came of it", "key", p.Key, "error", err)
+		if !h.Clock().Add(wait).Before(p.Lease.Until) {
+			return false
+		}
+		time.Sleep(wait)
 	}
 }
 

@@ -244,12 +244,7 @@ func (p *page) clients(texts map[string]clientText) []Client {
 	for _, name := range sortedKeys(texts) {
 		client := p.client(name, texts[name])
 		for _, secret := range client.Secrets {
-			if other := owner[secret]; other != "" {
-				p.add(texts[name].Line, "%s has the same secret as %s: nobody could tell who calls", name, other)
-			}
-			if secret != (hub.Secret{}) {
-				owner[secret] = name
-			}
+			p.shared(owner, secret, name, texts[name].Line, "nobody could tell who calls")
 		}
 		all = append(all, client)
 	}
@@ -295,6 +290,16 @@ func (p *page) kommunkoder(codes []word) []hub.Municipality {
 	return all
 }
 
+// shared notes a secret that somebody has already, and else whose it is.
+func (p *page) shared(owner map[hub.Secret]string, secret hub.Secret, name string, line int, why string) {
+	if other := owner[secret]; other != "" {
+		p.add(line, "%s has the same secret as %s: %s", name, other, why)
+	}
+	if secret != (hub.Secret{}) {
+		owner[secret] = name
+	}
+}
+
 // people reads operators. Two with the same secret would be one person, and what takes
 // two would take one.
 func (p *page) people(texts map[string]personText) []Operator {
@@ -302,12 +307,7 @@ func (p *page) people(texts map[string]personText) []Operator {
 	owner := map[hub.Secret]string{}
 	for _, name := range sortedKeys(texts) {
 		o := p.person(name, texts[name])
-		if other := owner[o.Secret]; other != "" {
-			p.add(o.Line, "%s has the same secret as %s: what takes two persons would take one", name, other)
-		}
-		if o.Secret != (hub.Secret{}) {
-			owner[o.Secret] = name
-		}
+		p.shared(owner, o.Secret, name, o.Line, "what takes two persons would take one")
 		all = append(all, o)
 	}
 	return all
