@@ -32,12 +32,19 @@ type cast struct {
 
 func newCast(sims *simulators, forms int, hurry bool) *cast {
 	c := &cast{sims: sims, forms: forms, hurry: hurry, begun: time.Now(), received: map[string]bool{}}
-	for _, e := range sims.platform.Ledger() {
+	c.remember()
+	return c
+}
+
+// remember counts what the platform has got a 202 for, whoever had it posted.
+func (c *cast) remember() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.sims.platform.Ledger() {
 		if e.What == oepsim.Posted && e.Status/100 == 2 {
 			c.received[e.Receipt] = true
 		}
 	}
-	return c
 }
 
 // atOnce is how many citizens are at their forms at the same time.
@@ -60,6 +67,7 @@ func (c *cast) perform(ctx context.Context, tell *narrator) {
 		})
 	}
 	c.sims.resubmit(ctx)
+	c.remember()
 	for _, p := range c.parts() {
 		select {
 		case parts <- p:

@@ -31,6 +31,27 @@ func TestTheStoryIsPlayedToItsEnd(t *testing.T) {
 	}
 }
 
+// A story that was killed is accounted for whole by the next one in its folder: also the
+// forms that no hub had answered for when it died.
+func TestAKilledStoryIsAccountedFor(t *testing.T) {
+	dir, base := t.TempDir(), freePorts(t)
+	play := func(forms string) *process {
+		return start(t, "demo", "--once", "--forms", forms, "--dir", dir, "--port", fmt.Sprint(base))
+	}
+	ledger := func() string { return read(filepath.Join(dir, "simulators", "oep", "oepsim.jsonl")) }
+	killed := play("300")
+	await(t, "in the middle", func() bool { return strings.Count(ledger(), `"posted"`) > 30 })
+	killed.end(syscall.SIGKILL)
+	want := fmt.Sprintf("%d received, ", strings.Count(ledger(), `"sent-in"`)+1)
+	p := play("1")
+	if code := p.finish(t); code != 0 {
+		t.Errorf("exit %d: %s", code, p.errs.String())
+	}
+	if line := lastLine(&p.out); !strings.HasPrefix(line, want) {
+		t.Errorf("the last line is %q, want %s…", line, want)
+	}
+}
+
 // After 202 nothing is lost and nothing is doubled, however often the process is
 // killed. The ledgers of those who sent and of those who received decide.
 func TestKilledInTheMiddle(t *testing.T) {
