@@ -12,7 +12,10 @@ var ErrNoKey = errors.New("no key")
 // ErrPlace says that a Place is incomplete, which is a fault in the calling code.
 var ErrPlace = errors.New("incomplete place")
 
-var errNoDataKey = errors.New("no data key given")
+var (
+	errNoDataKey = errors.New("no data key given")
+	errNoSecret  = errors.New("no holder's secret given")
+)
 
 // A NoKeyError says that the key file lacks a key of a municipality, and what to do about it.
 type NoKeyError struct {

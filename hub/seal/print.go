@@ -9,6 +9,7 @@ import (
 const (
 	keysPrinted    = "[keys]"
 	dataKeyPrinted = "[data key]"
+	holderPrinted  = "[holder]"
 )
 
 // Format prints no key under any verb of fmt.
@@ -28,6 +29,15 @@ func (DataKey) LogValue() slog.Value { return slog.StringValue(dataKeyPrinted) }
 
 // MarshalText writes no key, to JSON neither.
 func (DataKey) MarshalText() ([]byte, error) { return []byte(dataKeyPrinted), nil }
+
+// Format prints no key under any verb of fmt.
+func (Holder) Format(s fmt.State, _ rune) { io.WriteString(s, holderPrinted) }
+
+// LogValue logs no key.
+func (Holder) LogValue() slog.Value { return slog.StringValue(holderPrinted) }
+
+// MarshalText writes no key, to JSON neither.
+func (Holder) MarshalText() ([]byte, error) { return []byte(holderPrinted), nil }
 
 // hidden puts secrets where printing does not find them. The methods above are not enough: fmt cannot
 // call them on the unexported fields of a struct that holds a key, so it walks into those by itself,

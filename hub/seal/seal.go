@@ -12,6 +12,8 @@
 // municipality, table, row and column; that of a wrap is municipality and row. A query that fetches
 // the wrong row therefore gets an error instead of somebody else's answers.
 //
+// A Holder stands beside all of this: it seals what a citizen's browser alone has the key to.
+//
 // Whoever destroys a wrap has destroyed all that its data key sealed, except in backups that hold
 // the wrap still.
 //
@@ -21,6 +23,7 @@
 //
 //	wrap    01 │ 01, key id (4 bytes) │ nonce (12) │ data key (32) │ tag (16)    66 bytes
 //	value   01 │ nonce (12) │ text │ tag (16)                                    text + 29 bytes
+//	holder  01 │ nonce (12) │ text │ tag (16)                                    text + 29 bytes
 //	stream  01 │ header (40) │ segments of 64 KiB, each with a tag (16)          AES-GCM-HKDF of Tink
 //
 // The cipher is AES-256-GCM everywhere, and Tink's. The municipalities' keys and the index keys are
