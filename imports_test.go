@@ -31,7 +31,10 @@ var doors = map[string][]string{
 	"github.com/spf13/cobra":                {"cmd/knutpunkt", "cmd/knutpunkt-chaos"},
 	"github.com/schollz/progressbar":        {"cmd/knutpunkt"},
 	"golang.org/x/term":                     {"cmd/knutpunkt"},
-	"golang.org/x/oauth2":                   {"connectors/rest"},
+	"golang.org/x/oauth2":                   {"connectors/rest", "hub/web"},
+	"github.com/coreos/go-oidc":             {"hub/web"},
+	"github.com/go-jose/go-jose":            {"hub/web", "hub/web/eidsim"},
+	"github.com/wneessen/go-mail":           {"connectors/mail"},
 }
 
 // lower says which of hub's folders another one of them may import: only what lies
@@ -40,7 +43,7 @@ var lower = map[string][]string{
 	"hub/mapping":      {"hub/document"},
 	"hub/config":       {"hub/document", "hub/mapping"},
 	"hub/store/sqlite": {"hub/seal"},
-	"hub/web":          {"hub/document"},
+	"hub/web":          {"hub/document", "hub/seal"},
 }
 
 type listed struct {

@@ -1,6 +1,9 @@
 package hub
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Case is an ärende as far as the hub is concerned: the first form and its
 // completions, the deliveries that they made, and how far the citizen has been
@@ -13,9 +16,9 @@ type Case struct {
 	Service      string
 	Step         Step
 	StepAt       time.Time
-	Ref          string   // the diarienummer that the citizen knows
-	Voice        SystemID // the system that the citizen hears
-	Teller       SystemID // the platform that wants to be told of each Status; "" for none
+	Ref          string     // the diarienummer that the citizen knows
+	Voice        SystemID   // the system that the citizen hears
+	Tellers      []SystemID // who want to be told of each Status, the platform among them
 	Expect       map[Step]time.Time
 	Submissions  []Progress // in order of arrival
 	Deliveries   []Progress // in order of planning, which is the order of sending
@@ -187,6 +190,21 @@ func (c *Case) Begins(k Key) bool {
 	return true
 }
 
+// Over gives WITHDRAWN or PURGED when that is what all of a case's forms are, and else "":
+// nothing that a system says of it reaches anybody any more.
+func (c *Case) Over() State {
+	if len(c.Submissions) == 0 {
+		return ""
+	}
+	state := c.Submissions[0].State
+	for _, p := range c.Submissions {
+		if p.State != state || state != Withdrawn && state != Purged {
+			return ""
+		}
+	}
+	return state
+}
+
 // Receipts gives what the case has, by leg: a later submission's receipt stands
 // before an earlier one's.
 func (c *Case) Receipts() map[string]Receipt {
@@ -213,6 +231,7 @@ func (c *Case) FirstReceipts() map[string]Receipt {
 
 // clone copies the case so that Next never changes what it was given.
 func (c Case) clone() Case {
+	c.Tellers = slices.Clone(c.Tellers)
 	c.Submissions = append([]Progress(nil), c.Submissions...)
 	c.Deliveries = append([]Progress(nil), c.Deliveries...)
 	return c

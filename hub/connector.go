@@ -2,6 +2,8 @@ package hub
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -30,10 +32,12 @@ type Field struct {
 	Type     string // text, number, yes/no, duration, secret, list, table
 	Doc      string
 	Required bool
+	Link     bool // an address that people are shown, and that nobody calls
 }
 
 // Define makes a connector whose config is a C: a struct whose fields have the
-// tags yaml (the name, and ",omitempty" for what may be left out) and doc.
+// tags yaml (the name, and ",omitempty" for what may be left out) and doc; and link:"yes"
+// where an address is for people to follow, and not for the hub to call.
 func Define[C any](name, summary string, open func(context.Context, Env, C) (System, error)) Connector {
 	return Connector{
 		Name: name, Summary: summary, Fields: fieldsOf(reflect.TypeFor[C](), ""),
@@ -60,7 +64,7 @@ func fieldsOf(t reflect.Type, prefix string) []Field {
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		field := Field{
 			Name: prefix + name, Type: typeName(f.Type), Doc: f.Tag.Get("doc"),
-			Required: !strings.Contains(options, "omitempty"),
+			Required: !strings.Contains(options, "omitempty"), Link: f.Tag.Get("link") == "yes",
 		}
 		fields = append(fields, field)
 		if f.Type.Kind() == reflect.Struct && field.Type == "table" {
@@ -104,6 +108,7 @@ type Env struct {
 	HTTP  *http.Client // for deliveries: one try, no redirects, no retries of its own
 	Reads *http.Client // for look-ups only: a few short retries inside the call
 	Dial  func(ctx context.Context, network, address string) (net.Conn, error)
+	TLS   *tls.Config // for what is dialed: the system's own authorities, and our certificate; nil for the machine's
 	Log   *slog.Logger
 	Clock func() time.Time
 }
@@ -116,6 +121,7 @@ type System struct {
 	Tracker     Tracker
 	Fetcher     Fetcher
 	Teller      Teller
+	Counter     Counter
 	Can         Capabilities
 	Close       func() error
 }
@@ -186,9 +192,45 @@ type Fetcher interface {
 	Fetch(ctx context.Context, ref Fetch, w io.Writer) error
 }
 
-// A Teller tells a platform how a case is getting on. Told twice is heard once.
+// A Teller tells somebody how a case is getting on: the platform that the form came
+// from, another that wants to know, or the citizen herself. Told twice is heard once.
 type Teller interface {
-	// Tell tells of one Status of the form that ref names. Its errors are read like
-	// those of Deliver.
-	Tell(ctx context.Context, ref Ref, s Status, rs []Receipt) error
+	// Tell tells of one Status. Its errors are read like those of Deliver.
+	Tell(ctx context.Context, t Telling) error
 }
+
+// A Telling is one Status, for one Teller.
+type Telling struct {
+	Key      Key       // the same each time that the same is told: what a repeat is known by
+	Ref      Ref       // what the platform calls the form
+	Status   Status    //
+	Receipts []Receipt // of the system that the citizen hears, earliest first
+	To       []Contact // who follows the case and may be told outside Mina ärenden
+}
+
+// A Contact is where somebody who follows a case wants to hear that there is news. One
+// who is protected, or whom no register has been asked about, is given only to a Teller
+// whose Capabilities say that it can carry the mark, and without addresses.
+type Contact struct {
+	Person PersonID
+	Email  string
+	Phone  string
+}
+
+// A Counter tells what citizens have sent in at a platform, so that nothing is missed
+// between the two.
+type Counter interface {
+	// Sent gives the platform's own references of what was submitted of an e-service,
+	// from a time on and before another.
+	Sent(ctx context.Context, service string, from, until time.Time) ([]Sent, error)
+}
+
+// Sent is one form that a platform says was submitted.
+type Sent struct {
+	ID string // the platform's own instance, as in Ref
+	At time.Time
+}
+
+func (c Contact) Format(f fmt.State, _ rune)   { io.WriteString(f, "contact") }
+func (c Contact) LogValue() slog.Value         { return slog.StringValue("contact") }
+func (c Contact) MarshalJSON() ([]byte, error) { return []byte(`"contact"`), nil }

@@ -36,6 +36,7 @@ type plainParty struct {
 	Role, ID, Org, Given, Family string
 	Birth                        Date
 	Follows                      bool
+	Email, Phone                 string `json:",omitempty"`
 }
 
 // RevealContents gives the personal part of a submission as bytes, for sealing.
@@ -45,7 +46,7 @@ func (s Submission) RevealContents() ([]byte, error) {
 	}
 	for _, p := range s.Parties {
 		c.Parties = append(c.Parties, plainParty{
-			p.Role, p.ID.Reveal(), p.Org.Reveal(), p.Given, p.Family, p.Birth, p.Follows,
+			p.Role, p.ID.Reveal(), p.Org.Reveal(), p.Given, p.Family, p.Birth, p.Follows, p.Email, p.Phone,
 		})
 	}
 	for _, a := range s.Attachments {
@@ -70,7 +71,7 @@ func (s *Submission) RestoreContents(b []byte) error {
 	s.Answers = NewAnswers(c.Answers)
 	s.Parties, s.Attachments = nil, nil
 	for _, p := range c.Parties {
-		party := Party{Role: p.Role, Given: p.Given, Family: p.Family, Birth: p.Birth, Follows: p.Follows}
+		party := Party{Role: p.Role, Given: p.Given, Family: p.Family, Birth: p.Birth, Follows: p.Follows, Email: p.Email, Phone: p.Phone}
 		if p.ID != "" {
 			party.ID, _ = ParsePersonID(p.ID)
 		}

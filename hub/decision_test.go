@@ -119,7 +119,7 @@ func TestAWaiveIsAReceiptWithAName(t *testing.T) {
 
 func TestAFormThatPeopleSeeTo(t *testing.T) {
 	arrived := func() Case {
-		c, _ := play(t, Case{}, Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "", "shared.oep", nil, alive, false},
+		c, _ := play(t, Case{}, Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "", []SystemID{"shared.oep"}, nil, alive, false},
 			Stopped{When{t0}, "S1", alive, ReasonProtected, "sökande"})
 		return c
 	}
@@ -211,8 +211,8 @@ func TestRestored(t *testing.T) {
 	}
 	t.Run("a form that was not planned then", func(t *testing.T) {
 		c, _ := play(t, Case{},
-			Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "k.diarium", "", nil, alive, false}, Restored{When{t0}},
-			Planned{When{t0}, "S1", alive, "rev1", "k.diarium", nil, []Plan{
+			Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "k.diarium", nil, nil, alive, false}, Restored{When{t0}},
+			Planned{When{t0}, "S1", alive, "rev1", "k.diarium", nil, nil, []Plan{
 				{Leg: "diarium", System: "k.diarium", Level: Lookup}, {Leg: "fil", System: "k.fil", Level: Blind}}})
 		if a, b := c.Find("S1-diarium").State, c.Find("S1-fil"); a != Unknown || b.State != Held || b.Reason != ReasonUnclear {
 			t.Errorf("planned after a restore: %s and %s %s", a, b.State, b.Reason)
@@ -235,7 +235,7 @@ func TestACaseRegisteredByHandHasItsNumber(t *testing.T) {
 	route := &Route{Legs: []Leg{
 		{Name: "diarium", To: "k.diarium", Voice: true}, {Name: "komplettering", To: "k.diarium"}, {Name: "bygg", To: "k.bygg"},
 	}}
-	c, _ := play(t, Case{}, Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "k.diarium", "shared.oep", nil, alive, false},
+	c, _ := play(t, Case{}, Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "k.diarium", []SystemID{"shared.oep"}, nil, alive, false},
 		Stopped{When{t0}, "S1", alive, ReasonProtected, "sökande"},
 		decide("S1", Decision{Verb: Waive, Number: "SBN 2026/8"}), Approved{When{t0}, "S1", t0, "gruppledare", ""})
 	got := route.receipts(c)
@@ -271,7 +271,7 @@ func TestDoubtIsNotForgotten(t *testing.T) {
 }
 
 func TestARestoredFormIsNotTakenBack(t *testing.T) {
-	c, _ := play(t, Case{}, Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "", "", nil, Lease{}, false}, Restored{When{t0}})
+	c, _ := play(t, Case{}, Arrived{When{t0}, "S1", "S1", "1080", "shared.oep", "702", "", nil, nil, Lease{}, false}, Restored{When{t0}})
 	if _, _, err := Next(c, decide("S1", Decision{Verb: Withdraw})); !errors.Is(err, ErrConflict) {
 		t.Errorf("it may have been delivered since, and is taken back: %v", err)
 	}

@@ -214,40 +214,6 @@ func (d *dispatcher) ask(ctx context.Context, p Progress, delivery Delivery) Eve
 	return e
 }
 
-// tell has the platform told of a Status.
-func (d *dispatcher) tell(ctx context.Context, c Case, p Progress) Event {
-	if d.system.Teller == nil {
-		return d.stopped(p, &stopped{ReasonNoConnector, "the platform can no longer be told"})
-	}
-	r, err := d.remember(ctx, p.Submission)
-	if err != nil {
-		return d.unready(p, err)
-	}
-	status, err := d.status(ctx, c, p)
-	if err != nil {
-		return d.unready(p, err)
-	}
-	return d.try(ctx, c, p, [32]byte{}, func() (Receipt, error) {
-		err := d.system.Teller.Tell(ctx, r.submission.Source, status, c.receiptsFor(c.Voice))
-		return Receipt{Number: string(p.Step), At: d.Clock()}, err
-	})
-}
-
-// status is the line of the feed that a telling tells.
-func (d *dispatcher) status(ctx context.Context, c Case, p Progress) (Status, error) {
-	lines, err := d.Store.Statuses(ctx, AsHub(), c.ID, 0, 1000)
-	s := Status{
-		Case: c.ID, Submission: p.Submission, Step: p.Step, At: p.Since, Ref: c.Ref,
-		Ball: BallAt(p.Step), Owner: c.Municipality,
-	}
-	for _, l := range lines {
-		if l.Step == p.Step {
-			s.At, s.Expect = l.At, l.Expect
-		}
-	}
-	return s, err
-}
-
 func (d *dispatcher) answered(p Progress, r Receipt, err error) Answered {
 	a, wait, cause := AnswerOf(r, err)
 	e := Answered{
@@ -282,15 +248,4 @@ func noteOf(err error) string {
 func (d *dispatcher) stopped(p Progress, s *stopped) Event {
 	d.Log.Warn("held", "delivery", p.Key, "system", d.system.ID, "reason", s.reason)
 	return Stopped{When{d.Clock()}, p.Key, p.Lease, s.reason, s.note}
-}
-
-// receiptsFor gives what one system has given receipts for, earliest first.
-func (c *Case) receiptsFor(s SystemID) []Receipt {
-	var rs []Receipt
-	for _, d := range c.Deliveries {
-		if d.Kind == DocumentKind && d.System == s && d.Receipt != nil {
-			rs = append(rs, *d.Receipt)
-		}
-	}
-	return rs
 }

@@ -73,13 +73,16 @@ func (h *Hub) enrich(ctx context.Context, w work) {
 	p := *w.c.Find(w.key)
 	p.Lease = w.lease // of one that was handed on in memory too
 	var fx Effects
+	facts := j.facts(e)
+	letIn := h.lettingIn(ctx, w.c.ID, facts.Following, sender(j.known.Submission.Parties)...)
 	written := h.insist(p, func() (err error) {
-		_, fx, err = h.Store.Settle(ctx, w.c.ID, e, Facts{Answers: j.known.list(j.route)})
+		_, fx, err = h.Store.Settle(ctx, w.c.ID, e, facts)
 		return err
 	})
 	if !written {
 		return
 	}
+	letIn()
 	switch e := e.(type) {
 	case Planned:
 		h.recent.keep(j.rendered)
@@ -433,6 +436,15 @@ func (j *journey) judge() error {
 		}
 	}
 	return nil
+}
+
+// facts are what is stored with what a submission came to.
+func (j *journey) facts(e Event) Facts {
+	f := Facts{Answers: j.known.list(j.route)}
+	if _, planned := e.(Planned); planned {
+		f.Following = following(j.route, j.known.Submission.Parties, f.Answers)
+	}
+	return f
 }
 
 // list gives the answers in the route's order, as they are stored.

@@ -18,6 +18,7 @@ type gate struct {
 
 	mu       sync.Mutex
 	pause    time.Duration // between calls, from the pace
+	paused   *Pause        // by a person; nil when it is not
 	next     time.Time     // when the next call may begin
 	circuit  Circuit       // its Cause is "" while it is closed; its Since is kept until all is as before
 	until    time.Time     // when a probe may go
@@ -170,7 +171,7 @@ func (g *gate) free(busy int) int {
 }
 
 // closedFor is how long nothing may be sent: while the circuit is open, and, minute
-// by minute, while a planned window lasts. A clock that was set back keeps nothing closed.
+// by minute, while a planned window or a person's pause lasts. A clock that was set back keeps nothing closed.
 func (g *gate) closedFor() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -179,17 +180,20 @@ func (g *gate) closedFor() time.Duration {
 	if wait > ClampWait(wait) {
 		g.until, wait = now, 0
 	}
-	if g.closed != nil && g.closed(now) {
+	if g.paused != nil || g.closed != nil && g.closed(now) {
 		wait = max(wait, time.Minute)
 	}
 	return wait
 }
 
-// open tells why the circuit is open and since when; the Cause is "" when it is not.
+// open tells why the system is not called and since when; the Cause is "" when it is.
 func (g *gate) open() Circuit {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.circuit.Cause == "" {
+	switch {
+	case g.paused != nil:
+		return Circuit{g.circuit.System, Paused, g.paused.Since, g.paused.By}
+	case g.circuit.Cause == "":
 		return Circuit{System: g.circuit.System}
 	}
 	return g.circuit

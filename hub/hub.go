@@ -46,11 +46,13 @@ type Options struct {
 type Opened struct {
 	System
 	ID          SystemID
+	Connector   string               // which sort of system it is, for people; "" where nobody says
 	Words       map[string]Step      // its own words, lower case and trimmed: what they mean to the citizen
 	Concurrency int                  // calls at a time; 0 means 8
 	Pace        float64              // calls a second; 0 means no limit
 	Poll        time.Duration        // how often its Tracker is asked; 0 means 30 s
 	Closed      func(time.Time) bool // its maintenance windows; nil means always open
+	Reports     []Secret             // by any of which it may sign what it tells unasked; none means that it may not
 }
 
 // A Hub runs the journey. All its methods may be called at the same time.
@@ -68,6 +70,8 @@ type Hub struct {
 	lookups     *lookups
 	feed        *feed
 	submissions chan struct{} // a submission may be due
+	books       *books
+	pausing     sync.Mutex // held by who reads which systems are paused, and heeds it
 }
 
 // arrivalsRoom is how many received forms may wait in memory to be enriched. What comes
@@ -82,7 +86,7 @@ func New(o Options) *Hub {
 	h := &Hub{
 		Options: o, gates: map[SystemID]*gate{}, dispatchers: map[SystemID]*dispatcher{},
 		arrivals: make(chan work, arrivalsRoom), slots: make(chan struct{}, arrivalsRoom),
-		recent: newRecent(arrivalsRoom), lookups: newLookups(), feed: newFeed(), submissions: make(chan struct{}, 1),
+		recent: newRecent(arrivalsRoom), lookups: newLookups(), feed: newFeed(), submissions: make(chan struct{}, 1), books: newBooks(),
 	}
 	h.bundle.Store(o.Bundle)
 	for _, s := range o.Systems {
@@ -175,6 +179,10 @@ func (h *Hub) Run(ctx context.Context) error {
 	if err := h.recover(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
+	if err := h.heedPauses(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	h.translate(ctx)
 	wakes, err := h.Bus.Wakes(ctx)
 	if err != nil {
 		return err
@@ -182,6 +190,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	all.Go(func() { h.listen(ctx, wakes) })
 	all.Go(func() { every(ctx, 10*h.Sweep, func() { h.recover(ctx) }) })
+	all.Go(func() { every(ctx, h.Sweep, func() { h.heedPauses(ctx) }) })
 	for range enrichers {
 		all.Go(func() { h.enrichArrivals(ctx) })
 	}
@@ -193,8 +202,21 @@ func (h *Hub) Run(ctx context.Context) error {
 		}
 	}
 	all.Go(func() { h.adopt(ctx) })
+	all.Go(func() { h.reconcile(ctx) })
+	all.Go(func() { h.readFeed(ctx) })
 	all.Wait()
 	return nil
+}
+
+// readFeed hands the feed's new lines to those who watch.
+func (h *Hub) readFeed(ctx context.Context) {
+	h.sweep(ctx, h.feed.wake, func() bool {
+		more, err := h.feed.handOut(ctx, h.Store)
+		if err != nil && ctx.Err() == nil {
+			h.Log.Error("read the feed", "error", err)
+		}
+		return more && err == nil
+	})
 }
 
 // adopt looks for deliveries to systems that are no longer connected, and has them
@@ -254,19 +276,31 @@ func (h *Hub) Activate(ctx context.Context, b *Bundle) error {
 // Bundle gives the active configuration.
 func (h *Hub) Bundle() *Bundle { return h.bundle.Load() }
 
-// Watch gives a channel that is poked when a case may have a new Status, and a
-// function that ends it. What there is to read is in the Store.
-func (h *Hub) Watch(c CaseID) (<-chan struct{}, func()) { return h.feed.watch(c) }
+// Watch gives a channel that is poked when a case, or any case ("") has a new Status, and
+// a function that ends it. What there is to read is in the Store.
+func (h *Hub) Watch(c CaseID) (<-chan struct{}, func()) {
+	w, end := h.feed.watchCase(c)
+	return w.poked, end
+}
+
+// WatchCase watches a case for its new lines, until end is called.
+func (h *Hub) WatchCase(c CaseID) (w *Watching, end func()) { return h.feed.watchCase(c) }
+
+// WatchPerson watches all cases that a citizen follows, also those that she does not yet,
+// until end is called. For any other Viewer there is nothing to watch.
+func (h *Hub) WatchPerson(v Viewer) (w *Watching, end func()) {
+	return h.feed.watchMarks(h.Store.Marks(v))
+}
 
 // A Circuit tells of one system whether it is called at present.
 type Circuit struct {
 	System SystemID
 	Cause  Cause     // why it is not; "" when it is
-	Since  time.Time // when the outage began
-	Note   string    // what it answered last: codes, never a value
+	Since  time.Time // when the outage, or the pause, began
+	Note   string    // what it answered last: codes, never a value; or who paused it
 }
 
-// Circuits gives every system's.
+// Circuits gives every system's, in their order.
 func (h *Hub) Circuits() []Circuit {
 	all := make([]Circuit, 0, len(h.Systems))
 	for _, s := range h.Systems {
@@ -284,7 +318,7 @@ func (h *Hub) follow(fx Effects) {
 		}
 	}
 	for _, s := range fx.Statuses {
-		h.feed.tell(s.Case)
+		poke(h.feed.wake)
 		h.Bus.Wake(context.Background(), Wake{Case: s.Case})
 	}
 }
@@ -300,7 +334,7 @@ func (h *Hub) listen(ctx context.Context, wakes <-chan Wake) {
 			case !ok:
 				return
 			case w.Case != "":
-				h.feed.tell(w.Case)
+				poke(h.feed.wake)
 			case w.System == "":
 				poke(h.submissions)
 			case d != nil:

@@ -344,15 +344,16 @@ func (s *system) tells(r hub.Report) {
 	s.reports = append(s.reports, r)
 }
 
-// A register knows one person.
+// A register knows one person, or a family.
 type register struct {
 	mu     sync.Mutex
 	person hub.Person
+	family map[hub.PersonID]hub.Person
 	errs   []error
 	slow   time.Duration
 }
 
-func (r *register) Lookup(context.Context, hub.PersonID) (hub.Person, error) {
+func (r *register) Lookup(_ context.Context, id hub.PersonID) (hub.Person, error) {
 	time.Sleep(r.slow) // virtual
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -360,6 +361,9 @@ func (r *register) Lookup(context.Context, hub.PersonID) (hub.Person, error) {
 		err := r.errs[0]
 		r.errs = r.errs[1:]
 		return hub.Person{}, err
+	}
+	if p, ok := r.family[id]; ok {
+		return p, nil
 	}
 	return r.person, nil
 }
@@ -372,13 +376,13 @@ type platform struct {
 	contents map[string]string // of files, where it matters
 }
 
-func (p *platform) Tell(_ context.Context, ref hub.Ref, s hub.Status, rs []hub.Receipt) error {
+func (p *platform) Tell(_ context.Context, t hub.Telling) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.Step == hub.Registrerat && (len(rs) == 0 || s.Ref == "") {
+	if t.Status.Step == hub.Registrerat && (len(t.Receipts) == 0 || t.Status.Ref == "") {
 		return hub.Reject(errors.New("told of Registrerat without a receipt"))
 	}
-	p.told = append(p.told, s.Step)
+	p.told = append(p.told, t.Status.Step)
 	return nil
 }
 

@@ -448,3 +448,31 @@ func TestASystemThatIsNoLongerConnected(t *testing.T) {
 		s.completed(r)
 	})
 }
+
+// TestAWordThatMeansNothingIsNotAskedAbout: a table may say so, and nobody is to be told
+// that it is missing.
+func TestAWordThatMeansNothingIsNotAskedAbout(t *testing.T) {
+	played(t, func(s *stage) {
+		s.tune = func(o *hub.Options) {
+			for i := range o.Systems {
+				if o.Systems[i].ID == "k.diarium" {
+					o.Systems[i].Words["arkivkontroll"] = ""
+				}
+			}
+		}
+		s.restart()
+		c := s.completed(s.send("1", "1"))
+		tell := func(id, word string) {
+			number := c.Deliveries[0].Receipt.Ref
+			if _, err := s.hub.Hear(context.Background(), "k.diarium", []hub.Report{{ID: id, Ref: number, Word: word, At: time.Now()}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tell("1", "Arkivkontroll")
+		tell("2", "Remitterat")
+		words, err := s.store.Untranslated(context.Background(), hub.AsHub())
+		if err != nil || len(words) != 1 || words[0].Text != "Remitterat" {
+			t.Errorf("%d words are to be translated, want the one that no table has: %v", len(words), err)
+		}
+	})
+}

@@ -34,7 +34,7 @@ type (
 		Source       SystemID
 		Service      string
 		Voice        SystemID           // of the route, "" when there is none yet
-		Teller       SystemID           // the source, where it can be told
+		Tellers      []SystemID         // who want to be told: the source, where it can be, and those of the route
 		Expect       map[Step]time.Time // what the route promises
 		Lease        Lease              // of the process that goes on with it at once
 		Waits        bool               // for a register or a file, as far as its route can tell: Looking is then said already
@@ -72,6 +72,7 @@ type (
 		Lease      Lease
 		Revision   string
 		Voice      SystemID
+		Tellers    []SystemID
 		Expect     map[Step]time.Time
 		Deliveries []Plan
 	}
@@ -156,6 +157,20 @@ type (
 		When
 		Key Key
 		Decision
+	}
+
+	// Looked: a named person has read what the case's citizen sees, and why.
+	Looked struct {
+		When
+		By     string
+		Reason string
+	}
+
+	// Retold: a person has a Teller told again what it was told in a period.
+	Retold struct {
+		When
+		Retelling
+		By string
 	}
 
 	// Approved: a second person approves what was proposed.
@@ -292,6 +307,11 @@ func (t *transition) apply(e Event) error {
 		return t.decided(e)
 	case Approved:
 		return t.approved(e)
+	case Looked:
+		t.actBy("looked at", t.c.Submissions[0].Key, "", e.By, e.Reason)
+		return nil
+	case Retold:
+		return t.retell(e)
 	case Restored:
 		return t.restored()
 	}
@@ -335,7 +355,7 @@ func (t *transition) arrive(e Arrived) error {
 	if t.c.ID == "" {
 		t.c = Case{
 			ID: e.Case, Municipality: e.Municipality, Source: e.Source, Service: e.Service,
-			Voice: e.Voice, Teller: e.Teller, Expect: e.Expect,
+			Voice: e.Voice, Tellers: e.Tellers, Expect: e.Expect,
 		}
 	}
 	t.c.Submissions = append(t.c.Submissions, Progress{
@@ -392,6 +412,11 @@ func (t *transition) plan(p *Progress, e Planned) error {
 	}
 	if t.c.Expect == nil {
 		t.c.Expect = e.Expect
+	}
+	for _, s := range e.Tellers { // there was no route when it arrived, or it has been mended since
+		if !slices.Contains(t.c.Tellers, s) {
+			t.c.Tellers = append(t.c.Tellers, s)
+		}
 	}
 	for _, d := range e.Deliveries {
 		delivery := Progress{
@@ -674,10 +699,17 @@ func (t *transition) reported(e Reported) error {
 	if p.State == Delivered && e.Report.Step.Rank() >= Registrerat.Rank() {
 		t.move(p, Confirmed, time.Time{})
 	}
-	if p.System == t.c.Voice {
+	if p.System == t.c.Voice && t.c.Over() == "" && !t.overtaken(e.Report) {
 		t.step(e.Report.Step, p.Submission, e.Report.At, e.Report.Correction)
 	}
 	return nil
+}
+
+// overtaken reports whether a report tells of what was so before the present Step: of the
+// two that follow each other both ways, only their times say which is the later.
+func (t *transition) overtaken(r Report) bool {
+	bothWays := func(s Step) bool { return s == UnderHandlaggning || s == KompletteringBehov }
+	return !r.Correction && bothWays(t.c.Step) && bothWays(r.Step) && r.At.Before(t.c.StepAt)
 }
 
 // spokenOf hears that a system knows a delivery by its Key. That is no receipt: it may have
@@ -710,8 +742,10 @@ func (t *transition) step(s Step, of ID, at time.Time, correction bool) {
 		Case: t.c.ID, Submission: of, Step: s, At: at, Expect: t.expected(s), Ref: t.c.Ref,
 		Ball: BallAt(s), Owner: t.c.Municipality,
 	})
-	if s != Inkommet && t.c.Teller != "" { // the platform heard Inkommet in its 202
-		t.tell(s, of)
+	for _, teller := range t.c.Tellers {
+		if s != Inkommet || teller != t.c.Source { // the platform heard Inkommet in its 202
+			t.tell(teller, s, of)
+		}
 	}
 }
 
@@ -727,7 +761,7 @@ func (t *transition) expected(s Step) time.Time {
 	return next
 }
 
-func (t *transition) tell(s Step, of ID) {
+func (t *transition) tell(teller SystemID, s Step, of ID) {
 	told := 0
 	for _, d := range t.c.Deliveries {
 		if d.Kind == TellingKind {
@@ -736,7 +770,7 @@ func (t *transition) tell(s Step, of ID) {
 	}
 	t.c.Deliveries = append(t.c.Deliveries, Progress{
 		Key: Key(fmt.Sprintf("%s-tell-%d", t.c.ID, told+1)), Kind: TellingKind, State: Blocked,
-		Since: t.now, Submission: of, Leg: "tell", System: t.c.Teller, Level: Idempotent, Step: s,
+		Since: t.now, Submission: of, Leg: "tell", System: teller, Level: Idempotent, Step: s,
 	})
 }
 

@@ -26,11 +26,10 @@ func (h *Hub) prepare(a *Arrival) reading {
 	a.Now = h.Clock()
 	a.Fingerprint = fingerprint(a.Submission)
 	s := &a.Submission
-	if d := h.dispatchers[s.Source.System]; d != nil && d.system.Teller != nil {
-		a.Teller = s.Source.System
-	}
 	r := h.bundle.Load().Route(s.Municipality, s.Source.System, s.Service)
+	a.Tellers = h.tellers(s.Source.System, r)
 	if r == nil {
+		a.Followers = sender(s.Parties)
 		return reading{}
 	}
 	a.Own, a.Voice, a.Expect, a.Waits = r.Own, r.Voice(), r.Promised, r.waits(*s)
@@ -38,7 +37,21 @@ func (h *Hub) prepare(a *Arrival) reading {
 	if read.err == nil {
 		s.Parties = read.parties
 	}
+	a.Followers = sender(s.Parties)
 	return read
+}
+
+// tellers are those who want to be told how a case is getting on: the platform, where it
+// can be told, and whom the route names.
+func (h *Hub) tellers(source SystemID, r *Route) []SystemID {
+	var all []SystemID
+	if d := h.dispatchers[source]; d != nil && d.system.Teller != nil {
+		all = append(all, source)
+	}
+	if r != nil {
+		all = append(all, r.Tell...)
+	}
+	return all
 }
 
 // A reading is what a route makes of a form: its answers typed by the form's schema,
@@ -147,6 +160,9 @@ func (r *Route) findParties(known Known) ([]Party, error) {
 		}
 		for _, p := range found {
 			p.Role, p.Follows = rule.Role, rule.Follows
+			if rule.Reach != nil {
+				p.Email, p.Phone = rule.Reach(known)
+			}
 			all = append(all[:len(all):len(all)], p)
 		}
 	}

@@ -21,6 +21,15 @@ type MunicipalityText struct {
 	Code   Municipality
 	Name   string // "Karlskrona kommun"
 	Folder string // under routes/
+	Colour string // of its pages, "#0b5c3a"; "" for Knutpunkt's own
+	Logo   *Logo  // nil for none
+	Help   string // whom citizens ask: "Kontaktcenter, 0455-30 30 00"; "" for nobody
+}
+
+// A Logo is a municipality's picture, as its people put it beside municipality.yaml.
+type Logo struct {
+	Type  string // image/svg+xml or image/png
+	Bytes []byte
 }
 
 // Route finds the way of a form: by municipality, source system and service. Nil
@@ -48,6 +57,9 @@ type Route struct {
 	Enrich       []Enrichment
 	Legs         []Leg
 	Protected    Policy
+	Tell         []SystemID // who are told of each Status, beside the platform
+	English      string     // the title in English; "" for none
+	Kundhandelse string     // what the e-service is called in the national Mina ärenden, PREFIX.E_SERVICE; "" where it is not shown there
 	Expect       map[Step]Term
 	Keep         Term
 	Decision     string // gallringsbeslut
@@ -66,6 +78,7 @@ type PartyRule struct {
 	Role    string
 	Follows bool
 	Find    func(Known) ([]Party, error)
+	Reach   func(Known) (email, phone string) // where those whom Find finds want to be told; nil for nowhere
 }
 
 // An Enrichment asks a register about persons: those that a role has, or that an
@@ -77,6 +90,7 @@ type Enrichment struct {
 	Find     func(Known) ([]Party, error) // whom to ask about; one without a number keeps what was delivered
 	Optional bool                         // the case may go on without
 	Alive    bool                         // the route needs a living person who is registered
+	Follows  bool                         // whom the register names may follow the case, for as long as it names them
 }
 
 // A Leg is one delivery that a route wants.

@@ -34,15 +34,55 @@ type Store interface {
 	Recover(ctx context.Context, boot string, now time.Time) (int, error)
 	// Report stores what a system tells, once for each of its IDs, and moves the
 	// cases on. Reports about what is not known yet are kept and matched later. The
-	// cursor is stored with them.
-	Report(ctx context.Context, s SystemID, rs []Report, next Cursor, now time.Time) ([]Effects, error)
+	// cursor is stored with them. It gives what became of each report, in their order.
+	Report(ctx context.Context, s SystemID, rs []Report, next Cursor, now time.Time) ([]Hearing, error)
 	// Cursor gives where a system's Tracker is to go on from.
 	Cursor(ctx context.Context, s SystemID) (Cursor, error)
+	// Translate gives the reports whose word had no Step, and has one now, the Step that
+	// the table gives it, and moves their cases on.
+	Translate(ctx context.Context, s SystemID, words map[string]Step, now time.Time) ([]Effects, error)
+	// Untranslated gives the words that systems have used and no table translates, the
+	// latest first.
+	Untranslated(ctx context.Context, v Viewer) ([]Word, error)
 
 	// Fetched seals the bytes of a referred file, beside the submission.
 	Fetched(ctx context.Context, id ID, attachment int, fill func(io.Writer) error) (Blob, error)
 	// Open gives a file's bytes, verified against their hash as they are read.
 	Open(ctx context.Context, v Viewer, id ID, b Blob) (io.ReadCloser, error)
+
+	// Follow says who may follow a case, in the place of who could through the same
+	// look-ups, and by the case's first form. It gives ErrNotFound when there is no case.
+	Follow(ctx context.Context, c CaseID, fs []Following, now time.Time) error
+	// Overdue gives the cases that a citizen follows through a register that has to be
+	// asked again before she sees them.
+	Overdue(ctx context.Context, v Viewer, now time.Time) ([]CaseID, error)
+	// KeepSession stores a citizen's login, or that it is still in use: Seen is after Begun
+	// then, and one that has been ended since is ErrNotFound.
+	KeepSession(ctx context.Context, s Session) error
+	// Session gives a login by its ID, or ErrNotFound.
+	Session(ctx context.Context, id [32]byte) (Session, error)
+	// EndSession forgets a login, and all that were last in use before a time.
+	EndSession(ctx context.Context, id [32]byte, before time.Time) error
+
+	// SaveNotice stores a service notice, or what it has become, and gives it its ID.
+	SaveNotice(ctx context.Context, n Notice) (Notice, error)
+	// Notices gives the service notices that have not ended, of all municipalities.
+	Notices(ctx context.Context, now time.Time) ([]Notice, error)
+	// Pause stores that a system is paused. It gives ErrConflict when it is already.
+	Pause(ctx context.Context, p Pause) error
+	// Resume stores that a system is no longer paused, by whom and why. It gives ErrConflict
+	// when it is not paused.
+	Resume(ctx context.Context, s SystemID, by, reason string, now time.Time) error
+	// Pauses gives the systems that are paused.
+	Pauses(ctx context.Context) ([]Pause, error)
+	// SaveTally stores what a platform says that it has sent, in the place of what it said
+	// of the same day before.
+	SaveTally(ctx context.Context, t Tally) error
+	// Tallies gives what platforms have said of the days from a day to another, both
+	// included.
+	Tallies(ctx context.Context, v Viewer, from, to Date) ([]Tally, error)
+	// Has tells which of a platform's own references are forms that have been received.
+	Has(ctx context.Context, v Viewer, source SystemID, m Municipality, ids []string) (map[string]ID, error)
 
 	// SaveBundle stores a configuration under its revision and makes it active.
 	SaveBundle(ctx context.Context, revision string, archive []byte, now time.Time) error
@@ -60,8 +100,25 @@ type Store interface {
 	// Statuses gives the lines of the feed after seq, in its order: of one case, or
 	// of all that the Viewer may see when c is "".
 	Statuses(ctx context.Context, v Viewer, c CaseID, after uint64, limit int) ([]Status, error)
+	// Tail gives the lines of the feed after seq, in its order, with who follows each case:
+	// what the hub itself reads once, for all who follow.
+	Tail(ctx context.Context, after uint64, limit int) ([]Told, error)
+	// FeedEnd gives the number of the feed's last line, 0 when it is empty.
+	FeedEnd(ctx context.Context) (uint64, error)
+	// Marks gives what a citizen is known by in Tail.
+	Marks(v Viewer) []Mark
+	// Named gives the cases that a reference is the name of: our own ID of the case or of a
+	// form in it, a number that a system gave, or the platform's own reference.
+	Named(ctx context.Context, v Viewer, reference string) ([]CaseID, error)
+	// Handling gives how long an e-service's cases have taken from when they came in, for
+	// each Step that they came to after a time.
+	Handling(ctx context.Context, m Municipality, service string, after time.Time) (map[Step]Spread, error)
 	// List gives submissions with their deliveries, newest last, after a cursor.
 	List(ctx context.Context, v Viewer, f Filter) ([]Line, error)
+	// CountTold gives how much a Teller was told in a period, of the cases that v may see.
+	CountTold(ctx context.Context, v Viewer, r Retelling) (Extent, error)
+	// CasesTold gives some of those cases, at most n.
+	CasesTold(ctx context.Context, v Viewer, r Retelling, n int) ([]CaseID, error)
 	// Attempts gives a delivery's attempts, oldest first.
 	Attempts(ctx context.Context, v Viewer, k Key) ([]Attempt, error)
 	// Acts gives the lines of the audit log about a case, in their order.
@@ -104,7 +161,8 @@ type Arrival struct {
 	Intake      Intake     // where its files went
 	Now         time.Time  // our durable accept
 	Voice       SystemID
-	Teller      SystemID
+	Tellers     []SystemID
+	Followers   []PersonID                                  // whose case it is in Mina ärenden from now on
 	Expect      func(inkommen time.Time) map[Step]time.Time // nil for none
 	Lease       Lease                                       // of the process that goes on with it at once
 	Waits       bool                                        // for registers or files: see Arrived
@@ -125,10 +183,85 @@ type Claim struct {
 	Key  Key
 }
 
+// A Hearing is what became of a Report.
+type Hearing struct {
+	Case    Case // as it stands now; zero when the report is kept until it fits one
+	Again   bool // it had been heard before
+	Foreign bool // it names another system's delivery by our Key, and is not kept
+	Effects Effects
+}
+
 // Facts are what is found out about a submission after it was received.
 type Facts struct {
-	Answers []RegisterAnswer
-	Fetched map[int]Blob // by the attachment's place
+	Answers   []RegisterAnswer
+	Fetched   map[int]Blob // by the attachment's place
+	Following []Following  // who may follow the case beside who sent it in
+}
+
+// A Following says who may follow a case beside who sent it in. What a register named
+// holds for a day: then it must be asked again, or they see nothing.
+type Following struct {
+	Through string // the look-up that named them; "" for the form
+	Persons []PersonID
+}
+
+// FollowingLasts is how long a register's word on who may follow a case holds.
+const FollowingLasts = 24 * time.Hour
+
+// A Mark stands for a person who follows a case, and tells nothing about her.
+type Mark string
+
+// A Told line is a Status with the marks of who follows its case.
+type Told struct {
+	Status
+	Followers []Mark
+}
+
+// A Spread is how long something has taken, for half of the cases and for nine of ten.
+type Spread struct {
+	N      int
+	Median time.Duration
+	Ninety time.Duration
+}
+
+// A Session is a citizen's login. Who she is can be opened only with the secret that her
+// browser holds.
+type Session struct {
+	ID     [32]byte // the hash of that secret
+	Sealed []byte
+	Begun  time.Time
+	Seen   time.Time // when it was last in use, to the minute
+}
+
+// A Notice tells citizens of something that concerns the pages, such as a planned stop.
+type Notice struct {
+	ID           string
+	Municipality Municipality // "" for all
+	Swedish      string
+	English      string // "" where there is none
+	From, Until  time.Time
+	By           string // who wrote it
+}
+
+// A Tally is what a platform says that citizens sent in of one e-service on one day. That
+// of a platform which several share and which cannot say whose they are has no Municipality.
+type Tally struct {
+	Municipality Municipality
+	Source       SystemID
+	Service      string
+	Day          Date     // in Swedish time
+	Sent         int      // forms that were sent in for the first time, and not what completes them later
+	IDs          []string // the platform's own references of them, where it names them; sealed
+	By           string   // the client that said so; "" for what the hub asked the platform for
+	At           time.Time
+}
+
+// A Word is one of a system's own words that no table translates.
+type Word struct {
+	System      SystemID
+	Text        string // may say anything: the Store seals it
+	Cases       int
+	First, Last time.Time
 }
 
 // An Attempt is one try to deliver, or to ask.
@@ -143,10 +276,12 @@ type Attempt struct {
 
 // A Filter chooses what List gives.
 type Filter struct {
-	State  State  // of the submission or of any of its deliveries; "" for all
-	Reason Reason // "" for all
-	After  ID     // give what arrived after this one
-	Limit  int    // at most; 0 means 100
+	State  State     // of the submission or of any of its deliveries; "" for all
+	Reason Reason    // "" for all
+	From   time.Time // give what came in (Inkommen) then or later; zero for all
+	Until  time.Time // and before then; zero for all
+	After  ID        // give what arrived after this one
+	Limit  int       // at most; 0 means 100
 }
 
 // A Line is a submission in a list.
@@ -154,6 +289,7 @@ type Line struct {
 	Case       Case
 	Submission Progress
 	Received   time.Time
+	Inkommen   time.Time
 	Deliveries []Progress // the submission's own
 }
 
@@ -195,7 +331,7 @@ type Viewer struct {
 	kind           viewerKind
 	municipalities []Municipality
 	services       []string
-	person         PersonID
+	persons        []PersonID
 	actor          string
 }
 
@@ -223,14 +359,18 @@ func AsClient(name string, ms []Municipality, services []string) Viewer {
 	return Viewer{kind: aClient, municipalities: ms, services: services, actor: name}
 }
 
-// AsCitizen views as a person, who sees all of her own cases in every municipality.
-func AsCitizen(p PersonID) Viewer { return Viewer{kind: aCitizen, person: p, actor: "citizen"} }
+// AsCitizen views as a person, who sees all of her own cases in every municipality, also
+// those that came in under a number that she had before.
+func AsCitizen(p PersonID, before ...PersonID) Viewer {
+	return Viewer{kind: aCitizen, persons: append([]PersonID{p}, before...), actor: "citizen"}
+}
 
 // Actor names who is asking, for the audit log.
 func (v Viewer) Actor() string { return v.actor }
 
-// Citizen gives the person that a citizen is; ok is false for any other Viewer.
-func (v Viewer) Citizen() (p PersonID, ok bool) { return v.person, v.kind == aCitizen }
+// Citizen gives the numbers that a citizen has or has had; ok is false for any other
+// Viewer.
+func (v Viewer) Citizen() (ps []PersonID, ok bool) { return v.persons, v.kind == aCitizen }
 
 // Sees reports whether v may see a case of a municipality and service, when v is
 // not a citizen: whose cases are hers only the Store can tell.

@@ -68,6 +68,7 @@ type Party struct {
 	Given, Family string // as delivered, for who has no number
 	Birth         Date   // as delivered, for who has no number
 	Follows       bool   // may follow the case in Mina ärenden
+	Email, Phone  string // where she wants to hear that there is news; as the form says
 }
 
 // Answers are the form's answers, decoded strictly: map[string]any, []any,

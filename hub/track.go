@@ -1,26 +1,33 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
 )
 
 // track asks a system what has happened to its cases, again and again, and moves
-// them on.
+// them on. When it is asked first is chance, so that systems which share a machine, or
+// a way out, are not all asked in the same moment for as long as the hub runs.
 func (h *Hub) track(ctx context.Context, s Opened) {
-	poll := s.Poll
-	if poll == 0 {
-		poll = 30 * time.Second
-	}
+	poll := cmp.Or(s.Poll, 30*time.Second)
 	silent := false
-	every(ctx, poll, func() {
+	ask := func() {
 		for range mostRounds {
 			if !h.changes(ctx, s, &silent) {
 				break
 			}
 		}
-	})
+	}
+	first := time.NewTimer(time.Duration(h.Jitter() * float64(poll)))
+	defer first.Stop()
+	select {
+	case <-ctx.Done():
+	case <-first.C:
+		ask()
+		every(ctx, poll, ask)
+	}
 }
 
 // mostRounds bounds how often a system is asked at one poll: one whose cursor moves at every
@@ -51,26 +58,80 @@ func (h *Hub) changes(ctx context.Context, s Opened, silent *bool) (more bool) {
 	if len(reports) == 0 && next == since {
 		return false
 	}
-	for i := range reports {
-		reports[i].System, reports[i].Step = s.ID, h.stepFor(s, reports[i])
-	}
-	all, err := h.Store.Report(ctx, s.ID, reports, next, h.Clock())
-	if err != nil {
+	if _, err := h.hear(ctx, s, reports, next); err != nil {
 		h.Log.Error("store reports", "system", s.ID, "error", err)
 		return false
-	}
-	for _, fx := range all {
-		h.follow(fx)
 	}
 	return next != since && len(reports) > 0
 }
 
-// stepFor translates a system's own word. A word that nobody has translated keeps
-// the Step, and the log tells in which report it stands.
-func (h *Hub) stepFor(s Opened, r Report) Step {
-	step, ok := s.Words[strings.ToLower(strings.TrimSpace(r.Word))]
-	if !ok && r.Word != "" {
-		h.Log.Warn("a word of the system has no Step", "system", s.ID, "report", r.ID)
+// Hear takes in what a system tells without having been asked, and gives what became of
+// each report. When it returns without an error they are on disk, also those about what is
+// not known yet. It gives ErrNotFound for a system that is not connected.
+func (h *Hub) Hear(ctx context.Context, id SystemID, reports []Report) ([]Hearing, error) {
+	for _, s := range h.Systems {
+		if s.ID == id {
+			return h.hear(ctx, s, reports, "")
+		}
 	}
-	return step
+	return nil, ErrNotFound
+}
+
+// hear stores reports with what their words mean, and tells who follows. What is said to
+// happen later than now, but for clocks that differ, happened now.
+func (h *Hub) hear(ctx context.Context, s Opened, reports []Report, next Cursor) ([]Hearing, error) {
+	now := h.Clock()
+	for i := range reports {
+		r := &reports[i]
+		r.System = s.ID
+		h.translateWord(s, r)
+		if r.At.IsZero() || r.At.After(now.Add(clocksDiffer)) {
+			r.At = now
+		}
+	}
+	all, err := h.Store.Report(ctx, s.ID, reports, next, now)
+	for _, heard := range all {
+		if heard.Foreign {
+			h.Log.Warn("a system told of another system's case", "system", s.ID)
+		}
+		h.follow(heard.Effects)
+	}
+	return all, err
+}
+
+// clocksDiffer is how far ahead of ours a system's clock may be.
+const clocksDiffer = 5 * time.Minute
+
+// translate moves on the cases that wait for a word which a table translates now.
+func (h *Hub) translate(ctx context.Context) {
+	for _, s := range h.Systems {
+		if len(s.Words) == 0 {
+			continue
+		}
+		all, err := h.Store.Translate(ctx, s.ID, s.Words, h.Clock())
+		if err != nil {
+			h.Log.Error("translate words", "system", s.ID, "error", err)
+		}
+		for _, fx := range all {
+			h.follow(fx)
+		}
+	}
+}
+
+// Normal is a system's word as tables of words have it: case and spaces around it say
+// nothing.
+func Normal(word string) string { return strings.ToLower(strings.TrimSpace(word)) }
+
+// translateWord gives a report the Step of its word, which it then needs no more: also
+// where a table says that a word means nothing to the citizen. One that nobody has
+// translated keeps the Step. It may say anything, so the log tells only that it came; what
+// it was is on the page of words.
+func (h *Hub) translateWord(s Opened, r *Report) {
+	step, known := s.Words[Normal(r.Word)]
+	switch {
+	case known:
+		r.Step, r.Word = step, ""
+	case Normal(r.Word) != "":
+		h.Log.Warn("a word of the system has no Step", "system", s.ID)
+	}
 }

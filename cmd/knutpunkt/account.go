@@ -37,6 +37,10 @@ func accountFor(ctx context.Context, in *installation, sims *simulators, c *cast
 	if !atRest {
 		fmt.Fprintf(os.Stderr, "%d forms had not come to rest within %v\n", t.moving, settleWithin)
 	}
+	if err := reconcileToday(ctx, in); err != nil {
+		t.faults = append(t.faults, err.Error())
+		fmt.Fprintln(os.Stderr, err)
+	}
 	fmt.Printf("%d received, %d delivered, %d held, %d lost\n", t.received, t.delivered, t.held, t.lost)
 	if len(t.faults) > 0 || t.lost > 0 || t.moving > 0 || c.refused > 0 {
 		return told(exitFailed)

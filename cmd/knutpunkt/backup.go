@@ -171,6 +171,10 @@ func tellAccount(w io.Writer, file string, a sqlite.Account, now time.Time) {
 	} else {
 		fmt.Fprintf(w, "%s can be used, and this key file opens it; but this was gone or damaged when it was made:\n", file)
 		for _, d := range a.Damaged {
+			if d.Form == "" {
+				fmt.Fprintf(w, "  - %s, which is no form's\n", d.File)
+				continue
+			}
 			fmt.Fprintf(w, "  - %s of form %s, which will be held as corrupt where it is not delivered\n", cmp.Or(d.File, "what was said"), d.Form)
 		}
 	}

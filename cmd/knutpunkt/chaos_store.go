@@ -77,7 +77,7 @@ func (s *failingStore) Recover(ctx context.Context, boot string, now time.Time) 
 	return n, err
 }
 
-func (s *failingStore) Report(ctx context.Context, id hub.SystemID, rs []hub.Report, next hub.Cursor, now time.Time) (all []hub.Effects, err error) {
+func (s *failingStore) Report(ctx context.Context, id hub.SystemID, rs []hub.Report, next hub.Cursor, now time.Time) (all []hub.Hearing, err error) {
 	if len(rs) == 0 {
 		return s.Store.Report(ctx, id, rs, next, now)
 	}

@@ -72,6 +72,6 @@ func (s failingSystem) Fetch(ctx context.Context, ref hub.Fetch, w io.Writer) er
 	return s.ps.around("fetch", s.id, func() error { return s.Fetcher.Fetch(ctx, ref, w) })
 }
 
-func (s failingSystem) Tell(ctx context.Context, ref hub.Ref, st hub.Status, rs []hub.Receipt) error {
-	return s.ps.around("tell", s.id+" "+string(st.Case), func() error { return s.Teller.Tell(ctx, ref, st, rs) })
+func (s failingSystem) Tell(ctx context.Context, t hub.Telling) error {
+	return s.ps.around("tell", s.id+" "+string(t.Status.Case), func() error { return s.Teller.Tell(ctx, t) })
 }

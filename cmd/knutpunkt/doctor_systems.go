@@ -75,7 +75,7 @@ func (d *doctor) address(ctx context.Context, id hub.SystemID, door *outbound.Do
 		return
 	}
 	defer conn.Close()
-	if g.Scheme == "https" {
+	if g.Scheme == "https" || g.Scheme == "smtps" {
 		secure, err := d.handshake(ctx, conn, settings, g.Host)
 		if err != nil {
 			found, do := whyNotTrusted(err)
@@ -90,6 +90,9 @@ func (d *doctor) address(ctx context.Context, id hub.SystemID, door *outbound.Do
 		conn = secure
 	}
 	d.ok(about, g.String()+" answers")
+	if g.Scheme != "https" && g.Scheme != "http" {
+		return // only HTTP says what the time is
+	}
 	if their, ok := dateOf(ctx, conn, g); ok {
 		d.skew(about, their)
 	}

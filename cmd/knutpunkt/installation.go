@@ -95,10 +95,16 @@ func open(ctx context.Context, dir string, overrides []config.Override, log *slo
 		return nil, fmt.Errorf("store the configuration: %w", err)
 	}
 	in.meter.Watch(in.hub, in.store, log)
+	login, err := loginFor(in.settings.Login)
+	if err != nil {
+		in.close()
+		return nil, err
+	}
 	in.web = web.New(web.Options{
 		Hub: in.hub, Clients: clients(in.settings), People: operators(in.settings), Proxies: in.settings.Proxies,
-		Version: version(), Restored: kept.Restored,
+		Version: version(), Restored: kept.Restored, Login: login,
 	})
+	in.meter.Streams(in.web.Streams)
 	return in, nil
 }
 
@@ -168,6 +174,7 @@ func openSystems(ctx context.Context, dir string, m *meter.Meter, log *slog.Logg
 		opened = append(opened, hub.Opened{
 			System: m.System(c.ID, c.Connector, seam.system(c.ID, system)), ID: c.ID, Words: c.Words,
 			Concurrency: c.Concurrency, Pace: c.Pace, Poll: c.Poll, Closed: within(c.Maintenance),
+			Reports: c.Reports, Connector: c.Connector,
 		})
 	}
 	return opened, errors.Join(failed...)
@@ -181,12 +188,12 @@ func within(windows []config.Window) func(time.Time) bool {
 }
 
 func openSystem(ctx context.Context, c hub.Connector, s config.System, log *slog.Logger) (hub.System, error) {
-	door, _, err := doorTo(s)
+	door, settings, err := doorTo(s)
 	if err != nil {
 		return hub.System{}, err
 	}
 	return c.Open(ctx, seam.env(hub.Env{
-		ID: s.ID, HTTP: door.HTTP(), Reads: door.Reads(), Dial: door.Dial,
+		ID: s.ID, HTTP: door.HTTP(), Reads: door.Reads(), Dial: door.Dial, TLS: settings,
 		Log: log.With("system", s.ID), Clock: seam.clock,
 	}), s.Decode)
 }
@@ -194,19 +201,45 @@ func openSystem(ctx context.Context, c hub.Connector, s config.System, log *slog
 // doorTo gives the way out to one system, and what is shown and wanted there of
 // certificates.
 func doorTo(s config.System) (*outbound.Door, *tls.Config, error) {
-	var grants []outbound.Grant
-	for _, address := range s.Addresses {
-		g, err := outbound.GrantFor(address)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s:%d: %w", s.File, s.Line, err)
-		}
-		grants = append(grants, g)
+	grants, err := grantsFor(s.Addresses)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s:%d: %w", s.File, s.Line, err)
 	}
 	settings, err := tlsFor(s.TLS)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s:%d: tls: %w", s.File, s.Line, err)
 	}
 	return outbound.Open(grants, settings, seam.clock), settings, nil
+}
+
+// grantsFor makes of the addresses that somebody has written leave to call them.
+func grantsFor(addresses []string) ([]outbound.Grant, error) {
+	var grants []outbound.Grant
+	for _, address := range addresses {
+		g, err := outbound.GrantFor(address)
+		if err != nil {
+			return nil, err
+		}
+		grants = append(grants, g)
+	}
+	return grants, nil
+}
+
+// loginFor gives citizens their way in, through a door that leads to the e-ID alone; nil
+// where there are no pages for them.
+func loginFor(l *config.Login) (*web.Login, error) {
+	if l == nil {
+		return nil, nil
+	}
+	grants, err := grantsFor(l.Addresses)
+	if err != nil {
+		return nil, fmt.Errorf("knutpunkt.yaml:%d: login: %w", l.Line, err)
+	}
+	door := outbound.Open(grants, nil, seam.clock)
+	return &web.Login{
+		Issuer: l.Issuer, Client: l.Client, Secret: l.Secret, Key: l.Key, KeyID: l.KeyID, Levels: l.Levels,
+		Address: l.Address, Logout: l.Logout, HTTP: door.HTTP(), Reads: door.Reads(),
+	}, nil
 }
 
 // tlsFor reads a system's certificate and the authority that it trusts. Nil means
@@ -238,7 +271,7 @@ func clients(s *config.Settings) []web.Client {
 	for _, c := range s.Clients {
 		cs = append(cs, web.Client{
 			Name: c.Name, Municipalities: c.Municipalities, Services: c.Services, Secrets: c.Secrets,
-			Systems: c.Systems, DerivedKey: c.Key == config.Derived,
+			Systems: c.Systems, DerivedKey: c.Key == config.Derived, Kundhandelser: c.Kundhandelser,
 		})
 	}
 	return cs

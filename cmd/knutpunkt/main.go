@@ -39,7 +39,7 @@ or a person has taken over, and tells the citizen how the case is getting on.`,
 	}
 	root.AddCommand(
 		serveCommand(), demoCommand(), simulatorsCommand(), checkCommand(), tryCommand(),
-		deliveriesCommand(), connectorsCommand(), keysCommand(),
+		deliveriesCommand(), reconcileCommand(), wordsCommand(), noticesCommand(), systemsCommand(), connectorsCommand(), keysCommand(),
 		backupCommand(), restoreCommand(), doctorCommand(),
 	)
 	root.SetArgs(args)

@@ -63,10 +63,10 @@ func (t *narrated) Settle(ctx context.Context, id hub.CaseID, e hub.Event, f hub
 	return c, fx, err
 }
 
-func (t *narrated) Report(ctx context.Context, s hub.SystemID, rs []hub.Report, next hub.Cursor, now time.Time) ([]hub.Effects, error) {
+func (t *narrated) Report(ctx context.Context, s hub.SystemID, rs []hub.Report, next hub.Cursor, now time.Time) ([]hub.Hearing, error) {
 	all, err := t.Store.Report(ctx, s, rs, next, now)
-	for _, fx := range all {
-		for _, status := range fx.Statuses {
+	for _, heard := range all {
+		for _, status := range heard.Effects.Statuses {
 			t.n.say(green, status.Case, fmt.Sprintf("the citizen sees %s: %s says so", status.Step.Swedish(), s))
 		}
 	}
@@ -110,7 +110,7 @@ func (n *narrator) happened(c hub.Case, e hub.Event, err error) {
 func (n *narrator) answered(c hub.Case, d *hub.Progress, e hub.Answered) {
 	switch {
 	case d.Kind == hub.TellingKind && e.Answer == hub.Yes:
-		n.say(plain, c.ID, fmt.Sprintf("the platform was told: %s", d.Step.Swedish()))
+		n.say(plain, c.ID, fmt.Sprintf("%s was told: %s", d.System, d.Step.Swedish()))
 	case e.Answer == hub.Yes:
 		n.say(green, c.ID, fmt.Sprintf("%s gave a receipt: %s", d.System, e.Receipt.Number))
 	case e.Answer == hub.No:

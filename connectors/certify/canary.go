@@ -2,6 +2,7 @@ package certify
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -11,7 +12,7 @@ import (
 const (
 	Number = "189001019802"
 	Name   = "Kanarievik"
-	Secret = "kanariehemlighet" // what {{SECRET}} refers to
+	Secret = "whsec_a2FuYXJpZWhlbWxpZ2hldGthbmFyaWUh" // what {{SECRET}} refers to; webhooks can be signed with it
 )
 
 const silence = "persons do not print: what a log, an error or an address holds, many can read"
@@ -35,7 +36,12 @@ func (e *exam) betrays(text string) bool {
 func (e *exam) canaries() []string {
 	all := []string{Name, Secret}
 	p := e.Persons
-	for _, n := range []string{Number, p.Known, p.Another, p.Unknown, p.Protected} {
+	numbers := []string{Number, p.Known, p.Another, p.Unknown, p.Protected}
+	for _, c := range e.To {
+		numbers = append(numbers, c.Person.Reveal())
+		all = append(all, slices.DeleteFunc([]string{c.Email, c.Phone}, func(s string) bool { return s == "" })...)
+	}
+	for _, n := range numbers {
 		if len(n) == 12 {
 			all = append(all, n[2:], n[2:8]+"-"+n[8:], n[2:8]+"+"+n[8:])
 		}

@@ -7,7 +7,7 @@
 // really has. What it looks for stands with each case, as its why.
 //
 // The author fills in a Subject: the Connector; the Config as it would stand in
-// systems.yaml, with {{URL}} and {{DIR}} where the fake is; the Fake; and, for the
+// systems.yaml, with {{URL}}, {{ADDRESS}} or {{DIR}} where the fake is; the Fake; and, for the
 // roles that the connector plays, examples of what it gets. A role without its
 // examples is a Finding: what nobody tried is not certified.
 //
@@ -16,7 +16,9 @@
 //	Source        Forms, and Broken ones
 //	Fetcher       Files
 //	Tracker       a Fake that is a Mover
-//	Teller        Told, and a Fake that is a Listener
+//	Teller        Told, To where it tells persons, and a Fake that is a Listener
+//
+// A Teller that speaks no HTTP has a Peer instead of a Fake.
 //
 // Everything happens on this machine, in memory or in a temporary folder.
 package certify
@@ -36,14 +38,17 @@ import (
 type Subject struct {
 	Connector hub.Connector
 	// Config is the connector's part of an entry in systems.yaml, as YAML. {{URL}}
-	// becomes the address of the fake, without a final slash; {{DIR}} an empty folder;
-	// {{SECRET}} a reference to the secret that is called Secret.
+	// becomes the address of the fake, without a final slash; {{ADDRESS}} the same without
+	// http://; {{DIR}} an empty folder; {{SECRET}} a reference to the secret that is called
+	// Secret.
 	Config string
 	// Decode reads such a text, strictly. hub/config has one.
 	Decode func(text string) hub.Decode
 
 	// Fake makes a new system that speaks HTTP; nil for a connector that calls nobody.
 	Fake func() Fake
+	// Peer makes a new system that speaks something else; nil for one that speaks HTTP.
+	Peer func() Peer
 	// Folder makes a new system that reads the files in a folder; nil for one that does not.
 	Folder func(dir string) Folder
 
@@ -59,6 +64,7 @@ type Subject struct {
 	Broken  []Form               // must be refused as *hub.Malformed; cut and emptied Forms are added
 	Files   map[hub.Fetch]string // what the fake gives for each reference
 	Told    hub.Ref              // a form that the fake knows, for a Teller to tell about
+	To      []hub.Contact        // two persons that the fake can reach, for a Teller that tells persons
 }
 
 // Persons are the numbers, twelve digits each, that a fake register knows what to

@@ -25,6 +25,7 @@ func subject(t *testing.T, f flaw, role string) certify.Subject {
 		Broken: []certify.Form{{Name: "en lista", Type: "application/json", Body: `["` + certify.Name + `"]`}},
 		Files:  map[hub.Fetch]string{{Kind: "fil", File: "1"}: drawing},
 		Told:   hub.Ref{System: "karlskrona.diarium", ID: "1001", Version: "1"},
+		To:     two(t),
 	}
 	if role == "" || role == "destination handlingar" {
 		s.Deliveries = map[string]hub.Delivery{"handlingar": {Files: []hub.File{
@@ -80,6 +81,8 @@ func TestSeededFlaws(t *testing.T) {
 		{cursorSkips, "tracker", "goes on"},
 		{pageIsSilence, "tracker", "nonsense"},
 		{tellsTwice, "teller", "told twice"},
+		{tellsFirst, "teller", "each"},
+		{tellsNobody, "teller", "nobody"},
 		{quotesForm, "source", "malformed"},
 		{refusesForm, "source", "malformed"},
 		{readsTime, "source", "the same form twice"},

@@ -50,6 +50,8 @@ const (
 	cursorSkips      flaw = "a cursor by the newest time"
 	pageIsSilence    flaw = "a login page as nothing that happened"
 	tellsTwice       flaw = "a telling under a new name each time"
+	tellsFirst       flaw = "only the first of those who are to be told"
+	tellsNobody      flaw = "a refusal where nobody is to be told"
 	quotesForm       flaw = "a Malformed that quotes"
 	refusesForm      flaw = "a plain error for what breaks the format"
 	readsTime        flaw = "a Submission that depends on when it is read"
@@ -423,16 +425,24 @@ func (d *diarium) Changes(ctx context.Context, since hub.Cursor) ([]hub.Report, 
 	return reports, cursor, nil
 }
 
-func (d *diarium) Tell(ctx context.Context, ref hub.Ref, s hub.Status, _ []hub.Receipt) error {
-	name := ref.ID + string(s.Step)
-	if d.flaw == tellsTwice {
-		name += fmt.Sprint(d.attempts.Add(1))
+func (d *diarium) Tell(ctx context.Context, t hub.Telling) error {
+	if len(t.To) == 0 && d.flaw == tellsNobody {
+		return hub.Reject(errors.New("nobody to tell"))
 	}
-	a, err := d.post(ctx, "/besked", name, nil)
-	if err == nil && a.Number == "" {
-		err = errPage
+	for i := range t.To {
+		name := fmt.Sprint(t.Key, " ", i)
+		if d.flaw == tellsTwice {
+			name += fmt.Sprint(" ", d.attempts.Add(1))
+		}
+		a, err := d.post(ctx, "/besked", name, nil)
+		if err == nil && a.Number == "" {
+			err = errPage
+		}
+		if err != nil || d.flaw == tellsFirst {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 func (d *diarium) Fetch(ctx context.Context, ref hub.Fetch, w io.Writer) error {

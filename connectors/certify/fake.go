@@ -1,8 +1,11 @@
 package certify
 
 import (
+	"net"
 	"net/http"
 	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub"
 )
 
 // A Fake is a small system that works: it takes what is right, remembers it, and
@@ -34,8 +37,21 @@ type Mover interface {
 
 // A Listener is a Fake that can be told of cases.
 type Listener interface {
-	// Told counts what the platform has heard: the same said twice counts once.
+	// Told counts what has been heard, by each person where persons are told: the same
+	// said twice to the same counts once.
 	Told() int
+}
+
+// A Peer is a small system that works, and speaks another protocol than HTTP. It may be
+// called by many at the same time.
+type Peer interface {
+	Listener
+	// Serve talks with one caller until either hangs up. What it has taken it remembers
+	// before it says so, and each thing that it says is one Write.
+	Serve(net.Conn)
+	// Turn has it give that hub.Answer to whatever it is told from now on, in words that
+	// quote Number and Name: hub.No for good, or hub.NotNow.
+	Turn(hub.Answer)
 }
 
 // A Slow fake shows what it has taken first after a while, which its connector must

@@ -20,6 +20,7 @@ import (
 // The fake gets one call at a time, and whole ones only.
 type line struct {
 	fake     Fake
+	peer     Peer
 	url      string
 	listener net.Listener
 	server   *http.Server
@@ -32,6 +33,11 @@ type line struct {
 	calls []call   // since the fault was set
 	asked []string // the addresses of all calls
 	wrong []string // what was done that no fault explains
+
+	// Of a peer:
+	pause    pause
+	dialed   int // how often the dialer that is lent was used
+	answered int // how often somebody called
 }
 
 // A call is one request that came through.
@@ -53,22 +59,27 @@ func count(system any) (n tally) {
 	return n
 }
 
-// newLine connects a fake; without one every call is answered with 404.
-func newLine(fake Fake) (*line, error) {
+// newLine connects a fake, or a peer; without either every call is answered with 404.
+func newLine(fake Fake, peer Peer) (*line, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, errors.New("no port on this machine to listen at")
 	}
-	l := &line{fake: fake, listener: listener, url: "http://" + listener.Addr().String()}
+	l := &line{fake: fake, peer: peer, listener: listener, url: "http://" + listener.Addr().String()}
 	l.server = &http.Server{Handler: l}
 	l.pool = &http.Transport{DialContext: l.dial, MaxIdleConnsPerHost: 32}
-	go l.server.Serve(listener)
+	if peer != nil {
+		go l.introduce()
+	} else {
+		go l.server.Serve(listener)
+	}
 	return l, nil
 }
 
 func (l *line) close() {
 	l.pool.CloseIdleConnections()
 	l.server.Close()
+	l.listener.Close()
 }
 
 // doorHeader tells through which of the lent clients a request came.
@@ -124,6 +135,7 @@ func (l *line) dial(ctx context.Context, network, address string) (net.Conn, err
 	}
 	l.mu.Lock()
 	gone := l.gone
+	l.dialed++
 	l.mu.Unlock()
 	if gone {
 		return nil, refused
@@ -154,7 +166,7 @@ func (l *line) vanish() {
 func (l *line) heal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fault, l.down, l.gone = fault{}, false, false
+	l.fault, l.pause, l.down, l.gone = fault{}, pause{}, false, false
 }
 
 func (l *line) count() int {

@@ -22,7 +22,7 @@ func TestLentClientIsTheHubs(t *testing.T) {
 		{"nobody there", func(l *line) { l.close() }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l, err := newLine(nil)
+			l, err := newLine(nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

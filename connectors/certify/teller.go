@@ -2,6 +2,8 @@ package certify
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -13,6 +15,8 @@ var tellerCases = []struct {
 	run func(*teller)
 }{
 	{test{"told twice", "the hub may tell again, and the citizen must hear it once"}, (*teller).twice},
+	{test{"each", "two who follow a case are two to tell"}, (*teller).each},
+	{test{"nobody", "where nobody is to be told there is nothing to wait for"}, (*teller).nobody},
 	{test{"no", "a refusal must reach a person, and in no words of the platform's"}, (*teller).no},
 	{test{"not now", "a busy platform says when to come back"}, (*teller).notNow},
 	{test{"not there", "what never left may be told again"}, (*teller).notThere},
@@ -32,16 +36,20 @@ type teller struct {
 
 func (e *exam) teller() {
 	e.begin("teller", tellerCases[0].test)
-	l := &teller{exam: e}
-	if e.Fake == nil || e.Told == (hub.Ref{}) {
-		e.fail("the Subject must have a Fake, and a form to tell about: Told")
+	l, cases := &teller{exam: e}, tellerCases
+	switch {
+	case e.Fake == nil && e.Peer == nil || e.Told == (hub.Ref{}):
+		e.fail("the Subject must have a Fake or a Peer, and a form to tell about: Told")
 		return
+	case e.Fake == nil:
+		cases = peerCases
+	default:
+		if _, ok := e.Fake().(Listener); !ok {
+			e.fail("the Fake must count what it has heard: give it Told() int")
+			return
+		}
 	}
-	if _, ok := e.Fake().(Listener); !ok {
-		e.fail("the Fake must count what it has heard: give it Told() int")
-		return
-	}
-	for _, c := range tellerCases {
+	for _, c := range cases {
 		e.begin("teller", c.test)
 		c.run(l)
 	}
@@ -65,6 +73,34 @@ func (l *teller) twice() {
 			if err := t.tell(l.ctx, step); err != nil {
 				l.fail("Tell of %s: %s", step, word(err))
 			}
+		}
+	})
+}
+
+// each tells one person, and then, another system, both.
+func (l *teller) each() {
+	if len(l.To) < 2 {
+		return
+	}
+	one := 0
+	l.faulty(fault{}, func(t *trial) {
+		if err := t.tellTo(l.ctx, hub.Registrerat, l.To[:1]); err != nil {
+			l.fail("Tell of one person: %s", word(err))
+		}
+		one = t.heard()
+	})
+	if one == 0 || one >= l.heard {
+		l.fail("of one person who is told %d hear it, of two %d", one, l.heard)
+	}
+}
+
+func (l *teller) nobody() {
+	if len(l.To) == 0 {
+		return
+	}
+	l.faulty(fault{}, func(t *trial) {
+		if err := t.tellTo(l.ctx, hub.Registrerat, nil); err != nil || t.heard() > 0 {
+			l.fail("with nobody to tell Tell gives %s, and %d have heard", told(err), t.heard())
 		}
 	})
 }
@@ -158,21 +194,31 @@ func (l *teller) slow() {
 	})
 }
 
-// tell tells that the case of the Subject's form has come to a Step.
-func (t *trial) tell(ctx context.Context, step hub.Step) error {
+// tell tells that the case of the Subject's form has come to a Step, to whoever the
+// Subject says that there is to tell.
+func (t *trial) tell(ctx context.Context, step hub.Step) error { return t.tellTo(ctx, step, t.To) }
+
+func (t *trial) tellTo(ctx context.Context, step hub.Step, to []hub.Contact) error {
+	const of = "01JNCERT000000000000000001"
 	at := t.clock()
-	receipts := []hub.Receipt{{Number: "KS 2026/00001", At: at}}
-	s := hub.Status{
-		Seq: 1, Case: "01JNCERT000000000000000001", Submission: "01JNCERT000000000000000001",
-		Step: step, At: at, Ref: receipts[0].Number, Ball: hub.BallAt(step), Owner: "1080",
+	telling := hub.Telling{
+		Key: hub.KeyOf(of, fmt.Sprint("tell-", step.Rank())), Ref: t.Told, To: slices.Clone(to),
+		Receipts: []hub.Receipt{{Number: "KS 2026/00001", At: at}},
+		Status: hub.Status{
+			Seq: 1, Case: of, Submission: of, Step: step, At: at, Expect: at.AddDate(0, 0, 14),
+			Ref: "KS 2026/00001", Ball: hub.BallAt(step), Owner: "1080",
+		},
 	}
 	_, err := attempt(t, ctx, "Tell", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, t.system.Teller.Tell(ctx, t.Told, s, receipts)
+		return struct{}{}, t.system.Teller.Tell(ctx, telling)
 	})
 	return err
 }
 
 func (t *trial) heard() (n int) {
+	if t.line.peer != nil {
+		return t.line.peer.Told()
+	}
 	t.line.with(func(f Fake) { n = f.(Listener).Told() })
 	return n
 }

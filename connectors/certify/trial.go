@@ -49,8 +49,11 @@ func (e *exam) patience() time.Duration {
 func (e *exam) trial() *trial {
 	t := &trial{exam: e, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
 	var fake Fake
+	var peer Peer
 	if e.Fake != nil {
 		fake = e.Fake()
+	} else if e.Peer != nil {
+		peer = e.Peer()
 	}
 	var err error
 	if err = t.furnish(); err != nil {
@@ -59,7 +62,7 @@ func (e *exam) trial() *trial {
 	if e.Folder != nil {
 		t.folder = e.Folder(t.dir)
 	}
-	if t.line, err = newLine(fake); err != nil {
+	if t.line, err = newLine(fake, peer); err != nil {
 		e.fail("%v", err)
 		t.line, t.broken = &line{}, true
 		return t
@@ -136,6 +139,9 @@ func (t *trial) listen() {
 			t.failFor(silence, "an address that it calls holds a personnummer, a name or a secret")
 		}
 	}
+	if t.line.answered > t.line.dialed {
+		t.line.wrong = append(t.line.wrong, "it dials by itself: use Env.Dial")
+	}
 	for _, what := range t.line.wrong {
 		t.failFor("a connector owns nothing: every call goes through the one door out, once", "%s", what)
 	}
@@ -167,7 +173,7 @@ func (e *exam) open(t *trial, config string) (hub.System, error) {
 		Clock: t.clock,
 	}
 	text := strings.NewReplacer(
-		"{{URL}}", t.line.url, "{{DIR}}", t.dir, "{{SECRET}}", "file:"+t.secret,
+		"{{URL}}", t.line.url, "{{ADDRESS}}", strings.TrimPrefix(t.line.url, "http://"), "{{DIR}}", t.dir, "{{SECRET}}", "file:"+t.secret,
 	).Replace(config)
 	return attempt(t, e.ctx, "Open", func(ctx context.Context) (hub.System, error) {
 		return e.Connector.Open(ctx, env, e.Decode(text))

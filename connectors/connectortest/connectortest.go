@@ -29,6 +29,8 @@ type (
 	Case = certify.Subject
 	// A Fake is a small system that works.
 	Fake = certify.Fake
+	// A Peer is one that speaks another protocol than HTTP.
+	Peer = certify.Peer
 	// A Folder is a system that reads what is put in a folder.
 	Folder = certify.Folder
 	// Persons are the numbers that a fake register knows.

@@ -136,7 +136,7 @@ func TestNobodyThere(t *testing.T) {
 	ref := hub.Fetch{Kind: "print", Instance: "1"}
 	for what, err := range map[string]error{
 		"fetch": system.Fetcher.Fetch(t.Context(), ref, io.Discard),
-		"tell":  system.Teller.Tell(t.Context(), hub.Ref{ID: "1"}, hub.Status{Step: hub.Beslutat}, nil),
+		"tell":  system.Teller.Tell(t.Context(), hub.Telling{Ref: hub.Ref{ID: "1"}, Status: hub.Status{Step: hub.Beslutat}}),
 	} {
 		answer, _, cause := hub.AnswerOf(hub.Receipt{}, err)
 		if answer != hub.NotNow || cause != hub.Down || strings.Contains(err.Error(), "127.0.0.1") {
@@ -166,7 +166,7 @@ func TestHanging(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		began := time.Now()
-		err = system.Teller.Tell(ctx, hub.Ref{ID: "1"}, hub.Status{Step: hub.Beslutat}, nil)
+		err = system.Teller.Tell(ctx, hub.Telling{Ref: hub.Ref{ID: "1"}, Status: hub.Status{Step: hub.Beslutat}})
 		answer, _, _ := hub.AnswerOf(hub.Receipt{}, err)
 		if answer != hub.DontKnow || time.Since(began) != 3*time.Second {
 			t.Errorf("after %s: %v is %s", time.Since(began), err, answer)

@@ -4,9 +4,11 @@
 //
 // A form is a FlowInstance, version 2.0 (1.2 is read too), in the two ways that
 // platforms write it: ISO-8859-1, and XML 1.1 in UTF-8. Files are fetched over the
-// platform's REST interface. It is told in SOAP 1.1 with two operations that change
-// nothing the second time: setStatus and confirmDelivery. addEvent is never used,
-// since it would leave a new line in the citizen's case at every repeat.
+// platform's REST interface, and so is the list of what was sent in. It is told in
+// SOAP 1.1 with two operations that change nothing the second time: setStatus and
+// confirmDelivery. A third, addEvent, leaves a new line in the citizen's case at every
+// repeat, so it is used only where systems.yaml says so, and only for a status that was
+// changed just now.
 //
 // What the form looks like, the REST addresses and the SOAP contract come from
 // published schemas and recorded traffic. What a repeat does, and what the faults
@@ -37,6 +39,7 @@ type Config struct {
 	Parameter    string              `yaml:"parameter,omitempty" doc:"the extra parameter of a form that carries the kommunkod; left out: municipalityId"`
 	Statuses     map[hub.Step]string `yaml:"statuses,omitempty" doc:"Step: what the platform's flows call it; a Step that is left out is not told"`
 	Principal    string              `yaml:"principal,omitempty" doc:"who the platform shall say changed the status; left out: Knutpunkt"`
+	Events       bool                `yaml:"events,omitempty" doc:"yes: each status that is set is also written as a line in the citizen's case, at most once"`
 	Numbers      string              `yaml:"numbers,omitempty" doc:"what the platform shall call the system that the diarienummer comes from; left out: diarium"`
 	Print        *bool               `yaml:"print,omitempty" doc:"false where the platform cannot print its forms as PDF; left out: true"`
 }
@@ -46,7 +49,7 @@ func open(_ context.Context, env hub.Env, c Config) (hub.System, error) {
 		return hub.System{}, fmt.Errorf("open %s: %w", env.ID, err)
 	}
 	p := &platform{Env: env, conf: c.withDefaults()}
-	return hub.System{Source: p, Fetcher: p, Teller: p}, nil
+	return hub.System{Source: p, Fetcher: p, Teller: p, Counter: p}, nil
 }
 
 func (c Config) check() error {
@@ -81,7 +84,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// A platform is one Open ePlatform. It plays Source, Fetcher and Teller.
+// A platform is one Open ePlatform. It plays Source, Fetcher, Teller and Counter.
 type platform struct {
 	hub.Env
 	conf Config

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/document"
@@ -18,12 +19,16 @@ import (
 // number of times: the platform answers a status that is already set with event 0,
 // and ignores a second confirmation. A Step without a name in systems.yaml sets no
 // status.
-func (p *platform) Tell(ctx context.Context, ref hub.Ref, s hub.Status, rs []hub.Receipt) error {
+//
+// With events a line is added too, when the status was not that already. The next time
+// it is, so that a line is never added twice; one whose call fails may never be.
+func (p *platform) Tell(ctx context.Context, t hub.Telling) error {
+	ref, s := t.Ref, t.Status
 	if !isNumber(ref.ID) {
 		return hub.Reject(errors.New("tell: the form has no number at the platform"))
 	}
-	if number := diarienummer(s, rs); s.Step == hub.Registrerat && number != "" {
-		if err := p.call(ctx, p.confirmDelivery(ref.ID, number)); err != nil {
+	if number := diarienummer(s, t.Receipts); s.Step == hub.Registrerat && number != "" {
+		if _, err := p.call(ctx, p.confirmDelivery(ref.ID, number)); err != nil {
 			return fmt.Errorf("confirm delivery: %w", err)
 		}
 	}
@@ -31,10 +36,25 @@ func (p *platform) Tell(ctx context.Context, ref hub.Ref, s hub.Status, rs []hub
 	if !told {
 		return nil
 	}
-	if err := p.call(ctx, p.setStatus(ref.ID, name)); err != nil {
+	said, err := p.call(ctx, p.setStatus(ref.ID, name))
+	if err != nil {
 		return fmt.Errorf("set status: %w", err)
 	}
+	if event := said.Value("eventID"); !p.conf.Events || event == "" || event == "0" {
+		return nil
+	}
+	if _, err := p.call(ctx, p.addEvent(ref.ID, line(s, t.Receipts), s.At)); err != nil {
+		return fmt.Errorf("add event: %w", err)
+	}
 	return nil
+}
+
+// line is what the citizen reads among all that has happened in her case.
+func line(s hub.Status, rs []hub.Receipt) string {
+	if number := diarienummer(s, rs); s.Step == hub.Registrerat && number != "" {
+		return "Registrerat med diarienummer " + number
+	}
+	return s.Step.Swedish()
 }
 
 // diarienummer is what the case is called, or, where no Status has said so yet, the
@@ -61,10 +81,19 @@ const (
 // "not implemented".
 
 func (p *platform) setStatus(instance, name string) *document.Element {
-	return operation("setStatus",
+	return operation("setStatus", leaf("flowInstanceID", instance), leaf("statusAlias", name), p.principal())
+}
+
+func (p *platform) addEvent(instance, text string, at time.Time) *document.Element {
+	return operation("addEvent",
 		leaf("flowInstanceID", instance),
-		leaf("statusAlias", name),
-		tree("principal", leaf("name", p.conf.Principal), leaf("userID", p.conf.Principal)))
+		leaf("date", at.In(hub.Stockholm).Format("2006-01-02T15:04:05")),
+		leaf("message", text),
+		p.principal())
+}
+
+func (p *platform) principal() *document.Element {
+	return tree("principal", leaf("name", p.conf.Principal), leaf("userID", p.conf.Principal))
 }
 
 func (p *platform) confirmDelivery(instance, number string) *document.Element {
@@ -88,24 +117,24 @@ func leaf(name, text string) *document.Element {
 	return &document.Element{Name: name, Text: text}
 }
 
-// call sends one operation and reads the answer to it.
-func (p *platform) call(ctx context.Context, operation *document.Element) error {
+// call sends one operation and gives the answer to it.
+func (p *platform) call(ctx context.Context, operation *document.Element) (*document.Element, error) {
 	envelope := tree("soap:Envelope", tree("soap:Body", operation))
 	envelope.Attrs = []document.Attr{{Name: "xmlns:soap", Value: soapSpace}}
 	body, err := document.WriteXML(envelope, document.Style{})
 	if err != nil {
-		return hub.Reject(err)
+		return nil, hub.Reject(err)
 	}
 	address := p.conf.URL + "/api/callback"
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
-		return errors.New("the address cannot be used")
+		return nil, errors.New("the address cannot be used")
 	}
 	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
 	req.Header.Set("SOAPAction", `""`)
 	resp, err := p.do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	return p.answer(resp, operation.Name)
@@ -116,19 +145,20 @@ const largestAnswer = 1 << 20
 
 // answer reads what the platform says: a fault first, whatever the HTTP status, then
 // the status, then whether it is the answer to what was asked.
-func (p *platform) answer(resp *http.Response, operation string) error {
+func (p *platform) answer(resp *http.Response, operation string) (*document.Element, error) {
 	envelope, err := document.ReadXML(io.LimitReader(resp.Body, largestAnswer), document.Limits{})
 	said := envelope.Child("Body")
 	if fault := said.Child("Fault"); err == nil && fault != nil {
-		return readFault(fault)
+		return nil, readFault(fault)
 	}
 	if err := hub.ByStatus(resp, p.Clock()); err != nil {
-		return err
+		return nil, err
 	}
-	if err != nil || envelope.Space() != soapSpace || said.Child(operation+"Response").Space() != callbackSpace {
-		return hub.Strange(errors.New("what came is no answer of the platform's callback"))
+	answer := said.Child(operation + "Response")
+	if err != nil || envelope.Space() != soapSpace || answer.Space() != callbackSpace {
+		return nil, hub.Strange(errors.New("what came is no answer of the platform's callback"))
 	}
-	return nil
+	return answer, nil
 }
 
 // readFault knows the three faults of the contract by the name of their detail, or,

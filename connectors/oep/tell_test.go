@@ -54,7 +54,7 @@ func TestTellAJourney(t *testing.T) {
 		{Step: hub.KompletteringBehov, Ref: registered.Ref},
 		{Step: hub.Beslutat, Ref: registered.Ref},
 	} {
-		if err := teller.Tell(t.Context(), ref, s, nil); err != nil {
+		if err := teller.Tell(t.Context(), hub.Telling{Ref: ref, Status: s}); err != nil {
 			t.Fatalf("%s: %v", s.Step, err)
 		}
 	}
@@ -80,12 +80,12 @@ func TestToldTwiceHeardOnce(t *testing.T) {
 		if lost > 0 {
 			sim.Fail(oepsim.ReplyLost)
 		}
-		err := teller.Tell(t.Context(), ref, registered, nil)
+		err := teller.Tell(t.Context(), hub.Telling{Ref: ref, Status: registered})
 		if answer, _, _ := hub.AnswerOf(hub.Receipt{Number: "told"}, err); (answer == hub.Yes) != (lost == 0) || answer == hub.NotNow {
 			t.Errorf("with the reply lost the answer is %s: %v", answer, err)
 		}
 	}
-	if err := teller.Tell(t.Context(), ref, registered, nil); err != nil {
+	if err := teller.Tell(t.Context(), hub.Telling{Ref: ref, Status: registered}); err != nil {
 		t.Fatal(err)
 	}
 	heard := map[oepsim.What]int{}
@@ -102,7 +102,7 @@ func TestTellTheNumberOfAReceipt(t *testing.T) {
 	teller := open(t, oep.Config{URL: url, Numbers: "Platina"}).Teller
 	ref := hub.Ref{ID: strconv.Itoa(forms[1].Instance)}
 	receipts := []hub.Receipt{{Ref: "without a number"}, {Number: "BUN 2026-000123"}}
-	if err := teller.Tell(t.Context(), ref, hub.Status{Step: hub.Registrerat}, receipts); err != nil {
+	if err := teller.Tell(t.Context(), hub.Telling{Ref: ref, Status: hub.Status{Step: hub.Registrerat}, Receipts: receipts}); err != nil {
 		t.Fatal(err)
 	}
 	heard := told(sim)
@@ -136,7 +136,7 @@ func TestTellWhatGoesWrong(t *testing.T) {
 			sim.Fail(c.fault)
 			defer sim.Heal()
 			system := open(t, oep.Config{URL: url, Statuses: map[hub.Step]string{hub.Beslutat: c.status}})
-			err := system.Teller.Tell(t.Context(), c.ref, hub.Status{Step: hub.Beslutat}, nil)
+			err := system.Teller.Tell(t.Context(), hub.Telling{Ref: c.ref, Status: hub.Status{Step: hub.Beslutat}})
 			answer, wait, _ := hub.AnswerOf(hub.Receipt{Number: "told"}, err)
 			if answer != c.answer || wait != c.wait {
 				t.Errorf("the answer is %s, %s (%v): %s", answer, wait, err, c.why)
@@ -181,7 +181,7 @@ func TestTellByStatus(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, body = c.code, c.body
-			err := teller.Tell(t.Context(), hub.Ref{ID: "1"}, hub.Status{Step: hub.Beslutat}, nil)
+			err := teller.Tell(t.Context(), hub.Telling{Ref: hub.Ref{ID: "1"}, Status: hub.Status{Step: hub.Beslutat}})
 			answer, _, cause := hub.AnswerOf(hub.Receipt{Number: "told"}, err)
 			if answer != c.answer || cause != c.cause {
 				t.Errorf("the answer is %s, %s: %v", answer, cause, err)
@@ -201,7 +201,7 @@ func TestTellTogether(t *testing.T) {
 	for range 20 {
 		for _, f := range forms {
 			all.Go(func() {
-				if err := teller.Tell(t.Context(), hub.Ref{ID: strconv.Itoa(f.Instance)}, registered, nil); err != nil {
+				if err := teller.Tell(t.Context(), hub.Telling{Ref: hub.Ref{ID: strconv.Itoa(f.Instance)}, Status: registered}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -240,12 +240,12 @@ func TestToldAsTheContractsSay(t *testing.T) {
 				t.Errorf("%s: %v", operation.Local(), err)
 			}
 		}
-		fmt.Fprintf(w, `<S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/"><S:Body><%sResponse xmlns="%s"/></S:Body></S:Envelope>`,
+		fmt.Fprintf(w, `<S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/"><S:Body><%sResponse xmlns="%s"><eventID>7</eventID></%[1]sResponse></S:Body></S:Envelope>`,
 			operation.Local(), operation.Space())
 	}))
 	defer server.Close()
-	teller := open(t, oep.Config{URL: server.URL, Statuses: names}).Teller
-	if err := teller.Tell(t.Context(), hub.Ref{ID: "320115"}, registered, nil); err != nil || seen != 2 {
+	teller := open(t, oep.Config{URL: server.URL, Statuses: names, Events: true}).Teller
+	if err := teller.Tell(t.Context(), hub.Telling{Ref: hub.Ref{ID: "320115"}, Status: registered}); err != nil || seen != 3 {
 		t.Errorf("%d operations, %v", seen, err)
 	}
 }
@@ -293,7 +293,7 @@ func TestRecordedExchanges(t *testing.T) {
 			}))
 			defer server.Close()
 			c.conf.URL = server.URL
-			err := open(t, c.conf).Teller.Tell(t.Context(), c.ref, c.status, nil)
+			err := open(t, c.conf).Teller.Tell(t.Context(), hub.Telling{Ref: c.ref, Status: c.status})
 			if answer, _, _ := hub.AnswerOf(hub.Receipt{Number: "told"}, err); answer != c.answer {
 				t.Errorf("the answer is %s: %v", answer, err)
 			}
@@ -358,10 +358,57 @@ func TestAnswersMadeAfterTheContract(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			io.Copy(w, bytes.NewReader(answer))
 		}))
-		err = open(t, oep.Config{URL: server.URL, Statuses: names}).Teller.Tell(t.Context(), hub.Ref{ID: "1"}, hub.Status{Step: hub.Beslutat}, nil)
+		err = open(t, oep.Config{URL: server.URL, Statuses: names}).Teller.Tell(t.Context(), hub.Telling{Ref: hub.Ref{ID: "1"}, Status: hub.Status{Step: hub.Beslutat}})
 		server.Close()
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestEvents: a line for each status that was changed, and never two.
+func TestEvents(t *testing.T) {
+	added := func(sim *oepsim.Sim) (lines []string) {
+		for _, e := range told(sim) {
+			if e.What == oepsim.EventAdded {
+				lines = append(lines, e.Word)
+			}
+		}
+		return lines
+	}
+	decided := hub.Status{Step: hub.Beslutat, Ref: registered.Ref, At: noon}
+	for _, c := range []struct {
+		name, why string
+		off       bool
+		lost      int // which call's reply is lost the first time; 0 for none
+		lines     []string
+	}{
+		{"said once", "", false, 0, []string{"Registrerat med diarienummer SBF 2026-000117", "Beslutat"}},
+		{"not asked for", "systems.yaml does not say events", true, 0, nil},
+		{"the status' reply is lost", "whether it was changed is not known", false, 2, []string{"Beslutat"}},
+		{"the line's reply is lost", "it is there already", false, 3, []string{"Registrerat med diarienummer SBF 2026-000117", "Beslutat"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sim, _, forms := platform(t)
+			calls := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if calls++; calls == c.lost {
+					sim.Fail(oepsim.ReplyLost)
+				}
+				sim.ServeHTTP(w, r)
+			}))
+			defer server.Close()
+			teller := open(t, oep.Config{URL: server.URL, Statuses: names, Events: !c.off}).Teller
+			ref := hub.Ref{ID: strconv.Itoa(forms[0].Instance)}
+			for _, s := range []hub.Status{registered, registered, decided, decided} {
+				err := teller.Tell(t.Context(), hub.Telling{Ref: ref, Status: s})
+				if answer, _, _ := hub.AnswerOf(hub.Receipt{Number: "told"}, err); answer != hub.Yes && (answer != hub.DontKnow || calls != c.lost) {
+					t.Errorf("the answer is %s: %v", answer, err)
+				}
+			}
+			if lines := added(sim); !reflect.DeepEqual(lines, c.lines) {
+				t.Errorf("the lines are %q and not %q: %s", lines, c.lines, c.why)
+			}
+		})
 	}
 }

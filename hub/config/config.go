@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -113,6 +114,7 @@ type configuration struct {
 	secrets    secrets
 	names      map[hub.SystemID]string         // of every system: its connector
 	opened     map[hub.SystemID]hub.System     // what can be opened without its secrets, to see what it can do
+	signers    map[hub.Secret]string           // whose each secret is that reports are signed with
 	councils   map[string]hub.MunicipalityText // by folder
 	mappings   map[string]*mapping.Mapping     // by file; nil for one that does not compile
 	forms      map[string]*form                // by file; nil for one that does not compile
@@ -122,7 +124,7 @@ type configuration struct {
 
 func newConfiguration(fsys fs.FS) *configuration {
 	c := &configuration{
-		fsys: fsys, councils: map[string]hub.MunicipalityText{},
+		fsys: fsys, councils: map[string]hub.MunicipalityText{}, signers: map[hub.Secret]string{},
 		mappings: map[string]*mapping.Mapping{}, forms: map[string]*form{},
 	}
 	c.readCouncils()
@@ -164,8 +166,11 @@ func (c *configuration) addRoute(b *hub.Bundle, r *hub.Route) {
 
 // councilText is a municipality.yaml.
 type councilText struct {
-	Code word `yaml:"code"`
-	Name word `yaml:"name"`
+	Code   word `yaml:"code"`
+	Name   word `yaml:"name"`
+	Colour word `yaml:"colour,omitempty"`
+	Logo   word `yaml:"logo,omitempty"`
+	Help   word `yaml:"help,omitempty"`
 }
 
 // readCouncils reads who the municipalities are.
@@ -183,7 +188,7 @@ func (c *configuration) readCouncils() {
 			p.add(1, "a municipality's folder is called by lower-case letters a–z, digits, - and _, beginning with a letter")
 		}
 		if top != nil {
-			council := p.council(top, folder)
+			council := c.council(p, top, folder)
 			if other := taken[council.Code]; other != "" && council.Code != "" {
 				p.add(1, "%s has the code %s too", other, council.Code)
 			}
@@ -194,13 +199,50 @@ func (c *configuration) readCouncils() {
 	}
 }
 
-func (p *page) council(top *yaml.Node, folder string) hub.MunicipalityText {
+func (c *configuration) council(p *page, top *yaml.Node, folder string) hub.MunicipalityText {
 	var text councilText
 	p.fill(top, &text)
 	if code := text.Code.text; code != "" && !isKommunkod(code) {
 		p.add(text.Code.line, `a kommunkod is four digits in quotes, such as "0114"`)
 	}
-	return hub.MunicipalityText{Code: hub.Municipality(text.Code.text), Name: text.Name.text, Folder: folder}
+	if text.Colour.text != "" && !colour.MatchString(text.Colour.text) {
+		p.add(text.Colour.line, `a colour is written "#0b5c3a": # and six of 0–9 and a–f, in quotes`)
+		text.Colour.text = ""
+	}
+	return hub.MunicipalityText{
+		Code: hub.Municipality(text.Code.text), Name: text.Name.text, Folder: folder,
+		Colour: text.Colour.text, Logo: c.logo(p, folder, text.Logo), Help: text.Help.text,
+	}
+}
+
+var colour = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+
+// logos are the kinds of picture that a logo may be, and largestLogo how many bytes it may
+// have: it is read with each page that is new to a browser.
+var logos = map[string]string{".svg": "image/svg+xml", ".png": "image/png"}
+
+const largestLogo = 64 << 10
+
+// logo reads the picture that a municipality.yaml names, which lies beside it.
+func (c *configuration) logo(p *page, folder string, name word) *hub.Logo {
+	if name.text == "" {
+		return nil
+	}
+	kind := logos[path.Ext(name.text)]
+	if kind == "" || path.Base(name.text) != name.text {
+		p.add(name.line, "a logo is an .svg or a .png file beside municipality.yaml")
+		return nil
+	}
+	picture, err := fs.ReadFile(c.fsys, "routes/"+folder+"/"+name.text)
+	switch {
+	case err != nil:
+		p.add(name.line, "%s: %s", name.text, unreadable(err))
+		return nil
+	case len(picture) > largestLogo:
+		p.add(name.line, "%s is larger than 64 KiB", name.text)
+		return nil
+	}
+	return &hub.Logo{Type: kind, Bytes: picture}
 }
 
 func isKommunkod(s string) bool {

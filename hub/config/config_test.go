@@ -26,6 +26,9 @@ var connectors = []hub.Connector{
 	hub.Define("box", "A system that takes cases.", func(_ context.Context, _ hub.Env, c boxConfig) (hub.System, error) {
 		return hub.System{Destination: destination{}, Can: hub.Capabilities{"case": {Level: hub.Blind}}}, nil
 	}),
+	hub.Define("notices", "Tells citizens that there is news.", func(context.Context, hub.Env, noticesConfig) (hub.System, error) {
+		return hub.System{Teller: teller{}}, nil
+	}),
 	hub.Define("json", "Posts our own JSON.", func(context.Context, hub.Env, struct{}) (hub.System, error) {
 		return hub.System{}, nil
 	}),
@@ -50,12 +53,17 @@ type (
 		Names   []string       `yaml:"names,omitempty"`
 		Numbers map[int]string `yaml:"numbers,omitempty"`
 	}
+	noticesConfig struct {
+		URL  string `yaml:"url,omitempty"`
+		Page string `yaml:"page,omitempty" link:"yes"`
+	}
 	nested struct {
 		Place string `yaml:"place"`
 	}
 	source      struct{ hub.Source }
 	register    struct{ hub.Register }
 	destination struct{ hub.Destination }
+	teller      struct{ hub.Teller }
 )
 
 // small is a whole configuration in which nothing is wrong.
@@ -144,6 +152,7 @@ func TestCheckFindsNothingWrongWithWhatIsRight(t *testing.T) {
 
 const (
 	routeFile   = "routes/vasby/altan.yaml"
+	councilFile = "routes/vasby/municipality.yaml"
 	systemsFile = "routes/vasby/systems.yaml"
 )
 
@@ -213,6 +222,22 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 			routeFile + ":5: unknown field prn; is it pnr?\n | answers.prn\n | ........^"},
 		{"an expression that is none", routeFile, "${answers.pnr}", "${answers.}",
 			routeFile + ":5: unexpected end of expression\n | answers.\n | .......^"},
+		{"somebody told who cannot be", routeFile, "protected:", "tell: [navet]\nprotected:",
+			routeFile + ":11: vasby.navet can be told nothing"},
+		{"somebody unknown told", routeFile, "protected:", "tell: [navvet]\nprotected:",
+			routeFile + ":11: no system is called navvet in routes/vasby/systems.yaml or routes/shared/systems.yaml; did you mean navet?"},
+		{"an address of who follows nothing", routeFile, "follows: true", "email: '${answers.hus}'",
+			routeFile + ":5: sökande is told of nothing: write follows: true too, or leave email and phone out"},
+		{"an address in an unknown answer", routeFile, "follows: true", "follows: true, email: '${answers.huss}'",
+			routeFile + ":5: unknown field huss; is it hus?\n | answers.huss\n | ........^"},
+		{"an address that is none", routeFile, "follows: true", "follows: true, email: hus",
+			routeFile + ":5: write one value and nothing around it, such as ${answers.kontakt.Email}"},
+		{"a colour that is none", councilFile, "name:", "colour: red\nname:",
+			councilFile + `:2: a colour is written "#0b5c3a": # and six of 0–9 and a–f, in quotes`},
+		{"a logo elsewhere", councilFile, "name:", "logo: ../logo.svg\nname:",
+			councilFile + ":2: a logo is an .svg or a .png file beside municipality.yaml"},
+		{"a logo that is not there", councilFile, "name:", "logo: logo.svg\nname:",
+			councilFile + ":2: logo.svg: there is no such file"},
 		{"no voice", routeFile, ", voice: true", "",
 			routeFile + ":9: no leg has voice: true, so the citizen would hear nobody: say which one tells how the case is getting on"},
 		{"two voices", routeFile, "on: completion", "on: completion, voice: true",
@@ -299,8 +324,32 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 			"knutpunkt.yaml:1: secret must be written env:NAME or file:PATH, never as the secret itself"},
 		{"an operator with too much", "knutpunkt.yaml", "clients:", "operators: { eva: { municipalities: [\"*\"], secret: env:EVA, role: boss } }\nclients:",
 			"knutpunkt.yaml:1: there is no key called role in eva"},
-		{"login, which is not there yet", "knutpunkt.yaml", "clients:", "login: { issuer: x }\nclients:",
-			"knutpunkt.yaml:1: login is for a later release: this one has no pages for citizens, so leave it out"},
+		{"a login without its level", "knutpunkt.yaml", "clients:", "login: { issuer: \"https://eid.example\", client: knut, secret: env:EID, address: \"https://vasby.example\" }\nclients:",
+			"knutpunkt.yaml:1: acr is missing in login"},
+		{"a login at no level", "knutpunkt.yaml", "clients:", "login: { issuer: \"https://eid.example\", client: knut, secret: env:EID, acr: [], address: \"https://vasby.example\" }\nclients:",
+			"knutpunkt.yaml:1: acr is empty: nobody could log in"},
+		{"a login at two levels in one word", "knutpunkt.yaml", "clients:", "login: { issuer: \"https://eid.example\", client: knut, secret: env:EID, acr: [\"loa3 loa4\"], address: \"https://vasby.example\" }\nclients:",
+			"knutpunkt.yaml:1: an acr is one word, the provider's own name of a level of assurance: write several as a list"},
+		{"a login with nothing to be known by", "knutpunkt.yaml", "clients:", "login: { issuer: \"https://eid.example\", client: knut, acr: [loa3], address: \"https://vasby.example\" }\nclients:",
+			"knutpunkt.yaml:1: login has neither secret nor key: the provider could not know that it is us"},
+		{"a login with a secret and a key", "knutpunkt.yaml", "clients:", "login: { issuer: \"https://eid.example\", client: knut, secret: env:EID, key: file:eid.pem, acr: [loa3], address: \"https://vasby.example\" }\nclients:",
+			"knutpunkt.yaml:1: login has a secret and a key: the provider knows us by one of them, so leave the other out"},
+		{"a login with the secret itself", "knutpunkt.yaml", "clients:", "login: { issuer: \"https://eid.example\", client: knut, secret: hemligt, acr: [loa3], address: \"https://vasby.example\" }\nclients:",
+			"knutpunkt.yaml:1: secret must be written env:NAME or file:PATH, never as the secret itself"},
+		{"a login with a key that is no file", "knutpunkt.yaml", "clients:", "login: { issuer: \"https://eid.example\", client: knut, key: eid.pem, acr: [loa3], address: \"https://vasby.example\" }\nclients:",
+			"knutpunkt.yaml:1: key must be written file:PATH"},
+		{"a login that names a key and has none", "knutpunkt.yaml", "clients:", "login: { issuer: \"https://eid.example\", client: knut, secret: env:EID, key-id: k1, acr: [loa3], address: \"https://vasby.example\" }\nclients:",
+			"knutpunkt.yaml:1: key-id is the provider's name of a key, and there is no key"},
+		{"a login in the open", "knutpunkt.yaml", "clients:", "login: { issuer: \"http://eid.example\", client: knut, secret: env:EID, acr: [loa3], address: \"https://vasby.example\" }\nclients:",
+			"knutpunkt.yaml:1: an address begins with https://; http:// only with 127.0.0.1 or [::1] written out, on this very machine"},
+		{"pages in the open", "knutpunkt.yaml", "clients:", "login: { issuer: \"https://eid.example\", client: knut, secret: env:EID, acr: [loa3], address: \"http://vasby.example\" }\nclients:",
+			"knutpunkt.yaml:1: an address begins with https://; http:// only with 127.0.0.1 or [::1] written out, on this very machine"},
+		{"pages with a path", "knutpunkt.yaml", "clients:", "login: { issuer: \"https://eid.example\", client: knut, secret: env:EID, acr: [loa3], address: \"https://vasby.example/\" }\nclients:",
+			"knutpunkt.yaml:1: the pages' address is written https://HOST in lower case, without a path and without a / at its end"},
+		{"another address of the provider in the open", "knutpunkt.yaml", "clients:", "login: { issuer: \"https://eid.example\", client: knut, also: [http://eid.example], secret: env:EID, acr: [loa3], address: \"https://vasby.example\" }\nclients:",
+			"knutpunkt.yaml:1: an address begins with https://; http:// only with 127.0.0.1 or [::1] written out, on this very machine"},
+		{"a misspelt key of a login", "knutpunkt.yaml", "clients:", "login: { issuer: \"https://eid.example\", client: knut, loggout: yes, secret: env:EID, acr: [loa3], address: \"https://vasby.example\" }\nclients:",
+			"knutpunkt.yaml:1: there is no key called loggout in login; did you mean logout?"},
 		{"another store", "knutpunkt.yaml", "clients:", "store: postgres://x\nclients:",
 			"knutpunkt.yaml:1: store is written sqlite:PATH: this release keeps what it receives in SQLite only"},
 	} {
@@ -391,6 +440,38 @@ func TestOpenGivesTheRoutesAsTheyAreWritten(t *testing.T) {
 	}
 }
 
+// TestOpenGivesTheWayBack: who follows, who is told and where, and how it is called in the
+// national Mina ärenden.
+func TestOpenGivesTheWayBack(t *testing.T) {
+	fsys := with(t, routeFile, "follows: true }", "follows: true, email: '${answers.hus}' }")
+	route := string(fsys[routeFile].Data)
+	route = strings.Replace(route, "as: sökande }", "as: sökande, follows: true }", 1)
+	route = strings.Replace(route, "protected:", "title-en: A deck\ntell: [notiser]\nkundhandelser: true\nprotected:", 1)
+	fsys[routeFile].Data = []byte(route)
+	fsys[systemsFile].Data = append(fsys[systemsFile].Data, "notiser: { connector: notices }\n"...)
+	fsys[councilFile].Data = append(fsys[councilFile].Data, "colour: \"#12446b\"\nlogo: logo.png\nhelp: Kontaktcenter\n"...)
+	fsys["routes/vasby/logo.png"] = &fstest.MapFile{Data: []byte("\x89PNG")}
+	if problems := Check(fsys, connectors); len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	b := open(t, fsys)
+	r := b.Route("0114", "shared.oep", "702")
+	if !slices.Equal(r.Tell, []hub.SystemID{"vasby.notiser"}) || r.English != "A deck" || r.Kundhandelse != "VASBY.ALTAN" || !r.Enrich[0].Follows {
+		t.Errorf("the route is %+v", r)
+	}
+	known := hub.Known{Submission: hub.Submission{Answers: hub.NewAnswers(map[string]any{"hus": " a@example.org "})}}
+	if email, phone := r.Parties[0].Reach(known); email != "a@example.org" || phone != "" {
+		t.Error("the address is not what the form says")
+	}
+	if email, _ := r.Parties[0].Reach(hub.Known{}); email != "" {
+		t.Error("an address that the form has not")
+	}
+	council := b.Municipalities["0114"]
+	if council.Colour != "#12446b" || council.Help != "Kontaktcenter" || council.Logo == nil || council.Logo.Type != "image/png" || len(council.Logo.Bytes) != 4 {
+		t.Errorf("the municipality is %+v", council)
+	}
+}
+
 func TestARouteMayNameASystemInFull(t *testing.T) {
 	r := open(t, with(t, routeFile, "register: navet", "register: vasby.navet")).Routes[0]
 	if r.Enrich[0].Register != "vasby.navet" {
@@ -458,6 +539,21 @@ func TestADamagedArchiveIsRefused(t *testing.T) {
 		if _, err := Open(archive[:cut]); err == nil {
 			t.Errorf("the first %d of %d bytes were taken for a whole archive", cut, len(archive))
 		}
+	}
+}
+
+// TestWhatIsForPeopleToFollowIsNotCalled: an address written in systems.yaml is leave to
+// call it, but for those that stand in what people are sent.
+func TestWhatIsForPeopleToFollowIsNotCalled(t *testing.T) {
+	fsys := small()
+	fsys[systemsFile].Data = append(fsys[systemsFile].Data, "notiser: { connector: notices, url: https://sms.example, page: https://mina.example/arenden }\n"...)
+	t.Setenv("NAVET", "s3cret")
+	systems, err := Systems(write(t, fsys), connectors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := systems[len(systems)-1].Addresses; !slices.Equal(got, []string{"https://sms.example"}) {
+		t.Errorf("it may be called at %v", got)
 	}
 }
 

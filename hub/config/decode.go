@@ -21,11 +21,7 @@ type word struct {
 	from string
 }
 
-// later is a key of a later release.
-type later struct{}
-
 var (
-	laterType    = reflect.TypeFor[later]()
 	wordType     = reflect.TypeFor[word]()
 	secretType   = reflect.TypeFor[hub.Secret]()
 	durationType = reflect.TypeFor[time.Duration]()
@@ -41,8 +37,6 @@ func (p *page) decode(n *yaml.Node, into reflect.Value, key string) {
 	case t == wordType:
 		text, _ := p.text(n, key)
 		*into.Addr().Interface().(*word) = word{text: text, line: n.Line}
-	case t == laterType:
-		p.add(n.Line, "%s is for a later release: this one has no pages for citizens, so leave it out", key)
 	case t == secretType:
 		p.secret(n, into.Addr().Interface().(*hub.Secret), key)
 	case t == durationType:

@@ -75,6 +75,13 @@ func (w *way) checkRegister(register word, id hub.SystemID) {
 	}
 }
 
+// checkTeller sees to it that whom a route has told can be told.
+func (w *way) checkTeller(name word, id hub.SystemID) {
+	if s, ok := w.opened[id]; ok && s.Teller == nil {
+		w.page.add(name.line, "%s can be told nothing", id)
+	}
+}
+
 // checkDestination sees to it that a leg's system takes deliveries, and can do what
 // the mapping is for.
 func (w *way) checkDestination(text legText, leg hub.Leg) {
@@ -104,6 +111,9 @@ func (c *configuration) checkUse(systems []System, routes []*hub.Route) {
 		}
 		for _, leg := range r.Legs {
 			used[leg.To] = true
+		}
+		for _, s := range r.Tell {
+			used[s] = true
 		}
 	}
 	for _, s := range systems {

@@ -13,12 +13,15 @@ import (
 // routeText is a route as it is written.
 type routeText struct {
 	Title     word            `yaml:"title"`
+	English   word            `yaml:"title-en,omitempty"`
 	From      fromText        `yaml:"from"`
 	Answers   word            `yaml:"answers,omitempty"`
 	Versions  map[string]word `yaml:"versions,omitempty"`
 	Parties   []partyText     `yaml:"parties,omitempty"`
 	Enrich    []enrichText    `yaml:"enrich,omitempty"`
 	Deliver   []legText       `yaml:"deliver"`
+	Tell      []word          `yaml:"tell,omitempty"`
+	National  bool            `yaml:"kundhandelser,omitempty"`
 	Protected word            `yaml:"protected"`
 	Expect    map[string]word `yaml:"expect,omitempty"`
 	Keep      word            `yaml:"keep"`
@@ -35,6 +38,8 @@ type partyText struct {
 	Role    word `yaml:"role"`
 	ID      word `yaml:"id,omitempty"`
 	Follows bool `yaml:"follows,omitempty"`
+	Email   word `yaml:"email,omitempty"`
+	Phone   word `yaml:"phone,omitempty"`
 	Line    int
 }
 
@@ -44,6 +49,7 @@ type enrichText struct {
 	As       word `yaml:"as"`
 	Optional bool `yaml:"optional,omitempty"`
 	Alive    bool `yaml:"alive,omitempty"`
+	Follows  bool `yaml:"follows,omitempty"`
 }
 
 type legText struct {
@@ -79,7 +85,7 @@ func (c *configuration) route(name string) *hub.Route {
 	council := c.councils[folderOf(name)]
 	w.route = &hub.Route{
 		Name: baseOf(name), Where: p.where(top.Line), Municipality: council.Code,
-		Title: w.text.Title.text, Service: w.text.From.Service.text,
+		Title: w.text.Title.text, English: w.text.English.text, Service: w.text.From.Service.text,
 		Decision: w.text.Decision.text, Owner: w.text.Owner.text,
 	}
 	w.from()
@@ -87,6 +93,7 @@ func (c *configuration) route(name string) *hub.Route {
 	w.parties()
 	w.enrich()
 	w.deliver()
+	w.tell()
 	w.promises()
 	return w.route
 }
@@ -184,7 +191,7 @@ func (w *way) schema(name word) *form {
 func (w *way) parties() {
 	roles := map[string]bool{}
 	for _, party := range w.text.Parties {
-		rule := hub.PartyRule{Role: party.Role.text, Follows: party.Follows, Find: nobody}
+		rule := hub.PartyRule{Role: party.Role.text, Follows: party.Follows, Find: nobody, Reach: w.reach(party)}
 		_, several := roles[party.Role.text]
 		if party.ID.text != "" {
 			var list bool
@@ -195,6 +202,35 @@ func (w *way) parties() {
 		w.route.Parties = append(w.route.Parties, rule)
 	}
 	w.env.Parties = roles
+}
+
+// reach compiles where a party wants to be told that there is news; nil for nowhere.
+func (w *way) reach(party partyText) func(hub.Known) (email, phone string) {
+	if party.Email.text == "" && party.Phone.text == "" {
+		return nil
+	}
+	if !party.Follows {
+		w.page.add(party.Line, "%s is told of nothing: write follows: true too, or leave email and phone out", party.Role.text)
+	}
+	email, phone := w.textOf(party.Email), w.textOf(party.Phone)
+	return func(k hub.Known) (string, string) { return email(k), phone(k) }
+}
+
+// textOf compiles an expression that gives a text, against every version of the form.
+func (w *way) textOf(expression word) (text func(hub.Known) string) {
+	if expression.text != "" {
+		for _, answers := range slices.Backward(w.types) {
+			env := w.env
+			env.Answers = answers
+			var problems []mapping.Problem
+			text, problems = mapping.CompileText(expression.text, env, w.page.name, expression.line)
+			w.page.problems = append(w.page.problems, problems...)
+		}
+	}
+	if text == nil {
+		return func(hub.Known) string { return "" }
+	}
+	return text
 }
 
 func nobody(hub.Known) ([]hub.Party, error) { return nil, nil }
@@ -222,7 +258,7 @@ func (w *way) enrich() {
 		w.checkRegister(e.Register, register)
 		w.route.Enrich = append(w.route.Enrich, hub.Enrichment{
 			Register: register, As: e.As.text, List: list, Find: find,
-			Optional: e.Optional, Alive: e.Alive,
+			Optional: e.Optional, Alive: e.Alive, Follows: e.Follows,
 		})
 		if w.takeName(e.As) {
 			w.env.Lookups = maps.Clone(w.env.Lookups)
@@ -250,6 +286,38 @@ func (w *way) takeName(name word) bool {
 		return true
 	}
 	return false
+}
+
+// tell finds who is told of each Status beside the platform, and what the case is called
+// in the national Mina ärenden.
+func (w *way) tell() {
+	for _, name := range w.text.Tell {
+		id := w.system(name)
+		w.checkTeller(name, id)
+		switch {
+		case id == w.route.From && id != "":
+			w.page.add(name.line, "%s is told already, since the forms come from it", name.text)
+		case slices.Contains(w.route.Tell, id) && id != "":
+			w.page.add(name.line, "%s is named twice", name.text)
+		default:
+			w.route.Tell = append(w.route.Tell, id)
+		}
+	}
+	if w.text.National {
+		w.route.Kundhandelse = national(folderOf(w.page.name), false) + "." + national(w.route.Name, true)
+	}
+}
+
+// national writes a name as the national Mina ärenden has them: A to Z and, but for who the
+// municipality is, digits and _.
+func national(name string, digits bool) string {
+	name = strings.NewReplacer("å", "a", "ä", "a", "ö", "o", "é", "e", "-", "_").Replace(strings.ToLower(name))
+	return strings.ToUpper(strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || digits && (r >= '0' && r <= '9' || r == '_') {
+			return r
+		}
+		return -1
+	}, name))
 }
 
 // promises reads what is promised to the citizen, and what becomes of the case.

@@ -23,6 +23,7 @@ type Settings struct {
 	People   []Operator     // who may decide about what rests with people, in order of name
 	TLS      TLS            // of the public API; without it something before it must speak TLS
 	Proxies  []netip.Prefix // whose word on where a call came from is believed
+	Login    *Login         // of citizens; nil where there are no pages for them
 }
 
 // A Client is a platform or a system that may call.
@@ -33,7 +34,8 @@ type Client struct {
 	Secrets        []hub.Secret // any of which it may show, so that they can be changed without a stop
 	Systems        []string     // the sources that it may post as; none named means any of its municipalities'
 	Key            KeyFrom
-	Line           int // where it stands in knutpunkt.yaml
+	Kundhandelser  bool // it asks for the national Mina ärenden, and does nothing else
+	Line           int  // where it stands in knutpunkt.yaml
 }
 
 // An Operator is a person who works the list of what rests with people.
@@ -90,7 +92,7 @@ type settingsText struct {
 	Clients  map[string]clientText `yaml:"clients,omitempty"`
 	People   map[string]personText `yaml:"operators,omitempty"`
 	TLS      *tlsText              `yaml:"tls,omitempty"`
-	Login    later                 `yaml:"login,omitempty"`
+	Login    *loginText            `yaml:"login,omitempty"`
 	Proxies  []word                `yaml:"proxies,omitempty"`
 }
 
@@ -100,6 +102,7 @@ type clientText struct {
 	Secrets        []hub.Secret `yaml:"secrets"`
 	Systems        []word       `yaml:"systems,omitempty"`
 	Key            word         `yaml:"key,omitempty"`
+	Kundhandelser  bool         `yaml:"kundhandelser,omitempty"`
 	Line           int
 }
 
@@ -134,7 +137,7 @@ func (c *configuration) settings(overrides []Override) *Settings {
 		Listen: p.address(text.Listen, "listen", "127.0.0.1:8700"), Operator: p.address(text.Operator, "operator", "127.0.0.1:8701"),
 		Store: p.store(text.Store), Bus: p.bus(text.Bus), Keys: p.keys(text.Keys),
 		Clients: p.clients(text.Clients), People: p.people(text.People), TLS: p.tls(text.TLS),
-		Proxies: p.proxies(text.Proxies),
+		Proxies: p.proxies(text.Proxies), Login: p.login(text.Login),
 	}
 	if s.Listen == s.Operator && top != nil {
 		p.add(text.Operator.line, "listen and operator are the same address: what operators see is for them alone")
@@ -252,7 +255,7 @@ func (p *page) clients(texts map[string]clientText) []Client {
 }
 
 func (p *page) client(name string, text clientText) Client {
-	c := Client{Name: name, Line: text.Line, Secrets: text.Secrets, Key: KeyFrom(text.Key.text)}
+	c := Client{Name: name, Line: text.Line, Secrets: text.Secrets, Key: KeyFrom(text.Key.text), Kundhandelser: text.Kundhandelser}
 	c.Municipalities = p.kommunkoder(text.Municipalities)
 	for _, service := range text.Services {
 		c.Services = append(c.Services, service.text)

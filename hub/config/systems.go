@@ -27,6 +27,7 @@ type System struct {
 	Concurrency  int                 // calls at a time; 0 means the hub's own
 	Poll         time.Duration       // how often it is asked what has happened; 0 means the hub's own
 	Maintenance  []Window            // when it is closed
+	Reports      []hub.Secret        // by any of which it may sign what it tells unasked (Standard Webhooks)
 	TLS          TLS
 	Addresses    []string   // that it may be called at: those written in its entry, and no others
 	Decode       hub.Decode // fills the connector's config; its error is a Problems
@@ -47,6 +48,7 @@ type systemText struct {
 	Concurrency int             `yaml:"concurrency,omitempty"`
 	Poll        time.Duration   `yaml:"poll,omitempty"`
 	Maintenance []word          `yaml:"maintenance,omitempty"`
+	Reports     []hub.Secret    `yaml:"reports,omitempty"`
 	Line        int
 }
 
@@ -101,8 +103,8 @@ func (c *configuration) readSystem(p *page, e entry, id hub.SystemID) (System, b
 	s := System{
 		ID: id, Connector: kind, Words: p.words(text.Words),
 		Pace: p.pace(text.Pace), Concurrency: text.Concurrency, Poll: text.Poll,
-		Maintenance: p.windows(text.Maintenance), TLS: p.tls(text.TLS),
-		Addresses: p.addresses(e.value), File: p.name, Line: e.key.Line,
+		Maintenance: p.windows(text.Maintenance), Reports: c.reports(p, id, text), TLS: p.tls(text.TLS),
+		Addresses: p.called(e.value, connector), File: p.name, Line: e.key.Line,
 	}
 	if text.Concurrency < 0 {
 		p.add(text.Line, "concurrency is how many calls may be under way at a time: 1 or more")
@@ -112,6 +114,21 @@ func (c *configuration) readSystem(p *page, e entry, id hub.SystemID) (System, b
 		c.tryOut(p, *connector, s)
 	}
 	return s, true
+}
+
+// reports checks the secrets by which a system signs what it tells unasked. A secret that
+// two systems have would let each speak for the other.
+func (c *configuration) reports(p *page, id hub.SystemID, text systemText) []hub.Secret {
+	for _, secret := range text.Reports {
+		p.shared(c.signers, secret, string(id), text.Line, "each could speak for the other")
+		if secret == (hub.Secret{}) || p.secrets.env == nil {
+			continue // it could not be read, or is not to be
+		}
+		if err := hub.CheckWebhookSecret(secret); err != nil {
+			p.add(text.Line, "reports: %s", err)
+		}
+	}
+	return text.Reports
 }
 
 // connectorOf finds the connector that an entry names; nil when there is none.
@@ -205,7 +222,7 @@ func Decode(text string, env func(name string) (value string, ok bool)) hub.Deco
 func (p *page) words(table map[string]word) map[string]hub.Step {
 	words := map[string]hub.Step{}
 	for _, written := range sortedKeys(table) {
-		step, normal := table[written], strings.ToLower(strings.TrimSpace(written))
+		step, normal := table[written], hub.Normal(written)
 		if _, twice := words[normal]; twice {
 			p.add(step.line, "%q is written twice: words are compared without regard to upper and lower case", normal)
 		}
@@ -264,6 +281,20 @@ func (p *page) file(w word, key string) string {
 	return p.secrets.path(w.text)
 }
 
+// called gives the addresses that the hub may call: all that are written in an entry but
+// those that are for people to follow.
+func (p *page) called(entry *yaml.Node, connector *hub.Connector) []string {
+	var all []string
+	for i := 0; i+1 < len(entry.Content); i += 2 {
+		written := p.addresses(entry.Content[i+1])
+		isLink := func(f hub.Field) bool { return f.Link && f.Name == entry.Content[i].Value }
+		if connector == nil || !slices.ContainsFunc(connector.Fields, isLink) {
+			all = append(all, written...)
+		}
+	}
+	return all
+}
+
 // addresses gives every address that is written in an entry: writing one is leave to
 // call it, so each must be one that persons can be spoken of at.
 func (p *page) addresses(n *yaml.Node) []string {
@@ -292,8 +323,8 @@ func wrongAddress(text string) string {
 		return "an address holds no user and no password: write them as env: or file: under their own keys"
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "an address ends before its ? or #: what stands there may be a secret, and would be seen in logs"
-	case u.Scheme != "https" && u.Scheme != "http":
-		return "an address begins with https://"
+	case !slices.Contains([]string{"https", "http", "smtp", "smtps"}, u.Scheme):
+		return "an address begins with https://; that of a mail server with smtp:// (which is made secure by STARTTLS) or smtps://"
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	isIP := err == nil

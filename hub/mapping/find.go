@@ -68,6 +68,37 @@ func (f finder) find(known hub.Known) ([]hub.Party, error) {
 	return nil, wrong
 }
 
+// CompileText compiles one value of a route that is a text, such as where somebody wants
+// to be told: ${answers.kontakt.Email}. What text gives is "" where the form has no such
+// value, or one that is no text: it is nothing that a form could be stopped for.
+func CompileText(written string, env Env, file string, line int) (text func(hub.Known) string, problems []Problem) {
+	r := &report{file: file}
+	before, source, after := cutValue(written)
+	if source == nil || before != "" || strings.TrimSpace(after) != "" {
+		r.add(line, "write one value and nothing around it, such as ${answers.kontakt.Email}")
+		return nil, r.problems
+	}
+	x := compileExpression(r, *source, place{line: line}, false)
+	if x == nil {
+		return nil, r.problems
+	}
+	c := newTypeChecker(r, false, env.names(nil))
+	if nt, ok := c.typeOf(x); ok && !nt.IsString() && !nt.IsUnknown(&c.config.NtCache) {
+		c.wrong(x, "is "+sortOf(nt.String())+" and no text")
+	}
+	if len(r.problems) > 0 {
+		return nil, r.problems
+	}
+	return func(known hub.Known) string {
+		v, err := x.value(valuesOf(&known, nil))
+		found, isText := v.(string)
+		if err != nil || !isText {
+			return ""
+		}
+		return strings.TrimSpace(found)
+	}, nil
+}
+
 func partiesOf(v any) ([]hub.Party, error) {
 	switch v := v.(type) {
 	case nil:

@@ -2,8 +2,8 @@
 // journey itself says nothing of metrics, and it reads what must survive a restart
 // from the rows themselves.
 //
-// Every label comes from a closed set: kommunkoder, connectors, states, answers,
-// reasons. Nothing about a case, and nobody's number, can become a label.
+// Every label comes from a closed set: kommunkoder, connectors, systems, states, answers,
+// reasons, kinds. Nothing about a case, and nobody's number, can become a label.
 package meter
 
 import (
@@ -67,7 +67,7 @@ func New(clock func() time.Time) *Meter {
 // Watch adds the series that are read from the rows, and from the hub, each time
 // somebody asks.
 func (m *Meter) Watch(h *hub.Hub, s hub.Store, log *slog.Logger) {
-	m.registry.MustRegister(&rows{m, h, s, log})
+	m.registry.MustRegister(&rows{m, h, s, log}, &wayBack{h, s, log})
 }
 
 // Page serves the series in Prometheus's text format.

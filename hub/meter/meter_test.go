@@ -54,11 +54,21 @@ func page(t *testing.T, do func(*meter.Meter, hub.Store)) string {
 	wakes := m.Bus(bus.Memory(log))
 	defer wakes.Close()
 	h := hub.New(hub.Options{
-		Store: store, Bus: wakes, Bundle: &hub.Bundle{}, Clock: time.Now, Log: log,
-		Systems: []hub.Opened{{ID: "k.diarium", System: m.System("k.diarium", "sif", hub.System{})}},
+		Store: store, Bus: wakes, Bundle: &hub.Bundle{Municipalities: map[hub.Municipality]hub.MunicipalityText{"1080": {}}}, Clock: time.Now, Log: log,
+		Systems: []hub.Opened{{ID: "k.diarium", System: m.System("k.diarium", "sif", hub.System{}), Words: map[string]hub.Step{"beslutat": hub.Beslutat}}},
 	})
 	m.Watch(h, store, log)
 	do(m, store)
+	today := hub.DayOf(time.Now())
+	if _, missing, err := h.TakeTally(t.Context(), hub.AsHub(), hub.Tally{
+		Municipality: "1080", Source: "shared.oep", Service: "702", Day: today, Sent: 3, IDs: []string{"1", "2", "3"},
+	}); err != nil || missing != 2 {
+		t.Fatalf("%d are missing: %v", missing, err)
+	}
+	if _, err := h.Reconciliation(t.Context(), today, today); err != nil {
+		t.Fatal(err)
+	}
+	m.Streams(func() map[string]int { return map[string]int{"citizen": 3} })
 	w := httptest.NewRecorder()
 	m.Page().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	return w.Body.String()
@@ -93,6 +103,13 @@ func TestWhatIsCounted(t *testing.T) {
 		`knutpunkt_durability{mode="sqlite-full"} 1`,
 		`knutpunkt_unnumbered_rows 0`,
 		`knutpunkt_orphan_reports 0`,
+		`knutpunkt_reconciliation_gaps{kind="not-received",municipality="1080"} 2`,
+		`knutpunkt_reconciliation_gaps{kind="on-its-way",municipality="1080"} 1`,
+		`knutpunkt_reconciliation_gaps{kind="held",municipality="1080"} 0`,
+		`knutpunkt_reconciliation_unexplained 0`,
+		`knutpunkt_reconciliation_untold 0`,
+		`knutpunkt_untranslated_words{system="k.diarium"} 0`,
+		`knutpunkt_streams{kind="citizen"} 3`,
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("the page lacks %s", want)
@@ -119,7 +136,7 @@ func TestLabelsAreOfClosedSets(t *testing.T) {
 	text := page(t, func(_ *meter.Meter, s hub.Store) { receive(t, s, "1") })
 	allowed := map[string]bool{
 		"municipality": true, "state": true, "reason": true, "connector": true, "cause": true, "mode": true,
-		"result": true, "answer": true, "role": true, "outcome": true, "le": true,
+		"result": true, "answer": true, "role": true, "outcome": true, "le": true, "kind": true, "system": true,
 	}
 	for _, line := range strings.Split(text, "\n") {
 		if !strings.HasPrefix(line, "knutpunkt_") {

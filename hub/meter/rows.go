@@ -108,7 +108,7 @@ func (r *rows) oldest(of map[hub.SystemID]time.Duration) map[string]time.Duratio
 func (r *rows) circuits(gauge func(*prometheus.Desc, float64, ...string)) {
 	type series struct{ connector, cause string }
 	open := map[series]float64{}
-	causes := []hub.Cause{hub.Down, hub.Credentials, hub.AddressChanged, hub.ContractBroken, hub.Busy}
+	causes := []hub.Cause{hub.Down, hub.Credentials, hub.AddressChanged, hub.ContractBroken, hub.Busy, hub.Paused}
 	for _, connector := range r.m.connectors {
 		for _, cause := range causes {
 			open[series{connector, string(cause)}] = 0

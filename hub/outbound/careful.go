@@ -44,7 +44,7 @@ type careful struct {
 func (c *careful) RoundTrip(req *http.Request) (*http.Response, error) {
 	port := req.URL.Port()
 	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[req.URL.Scheme]
+		port = usual[req.URL.Scheme]
 	}
 	if !c.door.granted(req.URL.Scheme, req.URL.Hostname(), port) {
 		return nil, hub.Unavailable(ErrEgress, hub.AddressChanged)

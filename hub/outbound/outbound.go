@@ -32,20 +32,23 @@ import (
 
 // A Grant is an address that may be reached.
 type Grant struct {
-	Scheme string // http, https, or tcp
+	Scheme string // http, https, smtp or smtps
 	Host   string // as it is written: a name, or an IP address
 	Port   string
 }
 
+// usual are the schemes that an address can have, with the port that each means when none is written.
+var usual = map[string]string{"http": "80", "https": "443", "smtp": "587", "smtps": "465"}
+
 // GrantFor reads a grant out of an address such as https://diarium.example/api.
 func GrantFor(address string) (Grant, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return Grant{}, errors.New("not an http or https address")
+	if err != nil || u.Hostname() == "" || usual[u.Scheme] == "" {
+		return Grant{}, errors.New("not an http, https, smtp or smtps address")
 	}
 	g := Grant{u.Scheme, strings.ToLower(u.Hostname()), u.Port()}
 	if g.Port == "" {
-		g.Port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		g.Port = usual[u.Scheme]
 	}
 	return g, nil
 }

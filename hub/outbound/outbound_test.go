@@ -193,6 +193,8 @@ func TestGrantFor(t *testing.T) {
 		"https://Diarium.example/api?x": "https://diarium.example:443",
 		"http://127.0.0.1:8713":         "http://127.0.0.1:8713",
 		"http://[::1]/":                 "http://[::1]:80",
+		"smtp://post.example":           "smtp://post.example:587",
+		"smtps://post.example":          "smtps://post.example:465",
 	} {
 		if g, err := GrantFor(address); err != nil || g.String() != want {
 			t.Errorf("%s: %v, %v", address, g, err)

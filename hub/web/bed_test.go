@@ -46,12 +46,17 @@ type bed struct {
 	public   *httptest.Server
 	operator *httptest.Server
 	diarium  *diarium
-	closed   atomic.Bool // the diarium is in its maintenance window
+	counter  hub.Counter         // of Karlskrona's own platform; nil where it cannot be asked
+	teller   hub.Teller          // that platform; nil where it is not told
+	closed   atomic.Bool         // the diarium is in its maintenance window
+	words    map[string]hub.Step // the diarium's own
 	stop     func()
 	disk     atomic.Int64 // free bytes
 	boots    int
 	boot     string
 	tune     func(*web.Options)
+	shape    func(*hub.Bundle) // changes the configuration before it is used
+	clock    func() time.Time
 }
 
 func newBed(t testing.TB) *bed {
@@ -63,7 +68,9 @@ func newBed(t testing.TB) *bed {
 
 func makeBed(t testing.TB) *bed {
 	t.Helper()
-	b := &bed{dir: t.TempDir(), log: &locked{}, diarium: &diarium{}, tune: func(*web.Options) {}}
+	b := &bed{dir: t.TempDir(), log: &locked{}, diarium: &diarium{}, tune: func(*web.Options) {}, clock: time.Now}
+	b.shape = func(*hub.Bundle) {}
+	b.words = map[string]hub.Step{"under handläggning": hub.UnderHandlaggning, "beslutat": hub.Beslutat}
 	b.disk.Store(1 << 40)
 	path := filepath.Join(b.dir, "keys.json")
 	if err := seal.Init(path, "1080", "1285"); err != nil {
@@ -90,7 +97,7 @@ func (b *bed) build(t testing.TB) {
 	b.boot = "boot-" + string(rune('a'+b.boots))
 	log := slog.New(slog.NewJSONHandler(b.log, nil))
 	store, err := sqlite.Open(t.Context(), filepath.Join(b.dir, "knutpunkt.db"), b.keys, sqlite.Options{
-		Boot: b.boot, Clock: time.Now, Log: log, File: 1 << 20, Submission: 2 << 20, LowWater: 1000,
+		Boot: b.boot, Clock: b.clock, Log: log, File: 1 << 20, Submission: 2 << 20, LowWater: 1000,
 		DiskFree: func() (int64, int64, error) { return b.disk.Load(), 1 << 40, nil },
 	})
 	if err != nil {
@@ -98,18 +105,21 @@ func (b *bed) build(t testing.TB) {
 	}
 	b.store = store
 	wakes := bus.Memory(log)
+	routes := bundle()
+	b.shape(routes)
 	b.hub = hub.New(hub.Options{
-		Store: store, Bus: wakes, Bundle: bundle(), Boot: b.boot, Clock: time.Now,
+		Store: store, Bus: wakes, Bundle: routes, Boot: b.boot, Clock: b.clock,
 		Jitter: func() float64 { return 0.5 }, Log: log, Systems: []hub.Opened{
-			{ID: "karlskrona.portal"}, {
+			{ID: "karlskrona.portal", System: hub.System{Counter: b.counter, Teller: b.teller}}, {
 				ID: "karlskrona.diarium", System: hub.System{Destination: b.diarium},
-				Closed: func(time.Time) bool { return b.closed.Load() },
+				Closed: func(time.Time) bool { return b.closed.Load() }, Words: b.words, Reports: []hub.Secret{diariumOld, diariumNew},
 			},
-			{ID: "eslov.portal"}, {ID: "shared.oep", System: hub.System{Source: lines{}}},
-			{ID: "karlskrona.blankett", System: hub.System{Source: lines{}}}, {ID: "shared.blankett", System: hub.System{Source: lines{}}},
+			{ID: "eslov.portal", Reports: []hub.Secret{eslovSigns}}, {ID: "shared.oep", System: hub.System{Source: lines{}}},
+			{ID: "karlskrona.blankett", System: hub.System{Source: lines{}}, Reports: []hub.Secret{formSigns}},
+			{ID: "shared.blankett", System: hub.System{Source: lines{}}, Reports: []hub.Secret{sharedSign}},
 		},
 	})
-	if err := b.hub.Activate(t.Context(), bundle()); err != nil {
+	if err := b.hub.Activate(t.Context(), routes); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -43,6 +43,7 @@ type call struct {
 	id       string     // a UUID of ours
 	client   *caller    // who calls; nil on the operators' listener, and where nobody needs to be known
 	operator string     // who calls there, by name; "" for who has not said
+	citizen  *citizen   // who is logged in; nil but behind mustBeCitizen
 	as       hub.Viewer // on whose behalf the Store is read
 	route    string     // the pattern that matched
 	pages    bool
@@ -110,10 +111,11 @@ func (f *face) find(c *call) (route, error) {
 
 // What may stand in the place of a name in a pattern.
 var segments = map[string]*regexp.Regexp{
-	"{id}":     regexp.MustCompile(`^[0-9A-Za-z_-]{10,40}$`),
-	"{system}": regexp.MustCompile(`^[a-z0-9_-]{1,60}(\.[a-z0-9_-]{1,60})?$`),
-	"{key}":    regexp.MustCompile(`^[0-9A-Za-z_-]{10,120}$`),
-	"{slug}":   regexp.MustCompile(`^[a-z-]{1,60}$`),
+	"{id}":           regexp.MustCompile(`^[0-9A-Za-z_-]{10,40}$`),
+	"{system}":       regexp.MustCompile(`^[a-z0-9_-]{1,60}(\.[a-z0-9_-]{1,60})?$`),
+	"{key}":          regexp.MustCompile(`^[0-9A-Za-z_-]{10,120}$`),
+	"{municipality}": kommunkod,
+	"{slug}":         regexp.MustCompile(`^[a-z-]{1,60}$`),
 }
 
 // matches reports whether a path is of a pattern, and gives r what stands for its names.
@@ -145,8 +147,11 @@ func (f *face) note(c *call, begun time.Time) {
 		method = "other"
 	}
 	client := c.operator
-	if c.client != nil {
+	switch {
+	case c.client != nil:
 		client = c.client.Name
+	case c.citizen != nil:
+		client = "citizen"
 	}
 	f.Hub.Log.LogAttrs(c.r.Context(), slog.LevelInfo, "request",
 		slog.String("method", method), slog.String("route", c.route), slog.Int("status", c.w.status),

@@ -21,6 +21,7 @@ type Client struct {
 	Services       []string     // "*" for all
 	Secrets        []hub.Secret // any of which it may show, so that they can be changed without a stop
 	Systems        []string     // the sources that it may post as, by name or MUNICIPALITY.NAME; none named means any
+	Kundhandelser  bool         // it asks for the national Mina ärenden, and does nothing else
 	DerivedKey     bool         // it need not send an Idempotency-Key: the platform's own id of the form decides
 }
 
@@ -39,13 +40,18 @@ func (s *Server) Allow(clients []Client) {
 	for i, c := range clients {
 		callers[i] = &caller{
 			Client: c, viewer: hub.AsClient(c.Name, c.Municipalities, c.Services),
-			limiter: rate.NewLimiter(rate.Limit(s.Rate), int(2*s.Rate)+1),
+			limiter: s.newLimiter(),
 		}
 		for _, secret := range c.Secrets {
 			callers[i].tokens = append(callers[i].tokens, sha256.Sum256([]byte(secret.Reveal())))
 		}
 	}
 	s.callers.Store(&callers)
+}
+
+// newLimiter holds one caller back.
+func (s *Server) newLimiter() *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(s.Rate), int(2*s.Rate)+1)
 }
 
 // admitClient lets a call in on the public listener.
@@ -55,17 +61,28 @@ func (s *Server) admitClient(c *call) error {
 	}
 	path := c.r.URL.EscapedPath()
 	if !strings.HasPrefix(path, "/v1/") || !isClean(path) {
-		return nil // there is nothing to be had there that anybody must be known for
+		return nil // there is nothing to be had there that a client must be known for
 	}
 	if showsSecret(c.r.URL.RawQuery) {
 		return refusal("token-in-query")
+	}
+	if strings.HasPrefix(path, "/v1/me/") {
+		return nil // for citizens, who are no clients: mustBeCitizen stands there
+	}
+	if path == "/v1/notices" {
+		return nil // for everybody
+	}
+	if c.route == reportPattern {
+		return nil // a system's signature says who it is
 	}
 	if c.client = s.recognise(c.r); c.client == nil {
 		p := refusal("unauthorized")
 		p.header = http.Header{"Www-Authenticate": {`Bearer realm="knutpunkt"`}}
 		return p
 	}
-	c.as = c.client.viewer
+	if c.as = c.client.viewer; c.client.Kundhandelser {
+		return refusal("forbidden-scope")
+	}
 	if !c.client.limiter.AllowN(s.Hub.Clock(), 1) {
 		return retryLater("rate-limited", "1")
 	}

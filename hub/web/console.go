@@ -50,12 +50,12 @@ func (s *Server) consoleList(c *call) error {
 type signed struct {
 	Operator string // "" for who has not said
 	Decides  bool   // there are operators, so that somebody can
-	Case     string // where to come back after signing in; "" for the work list
+	Back     string // where to come back after signing in: a case, or a page of consolePages; "" for the work list
 	Said     string
 }
 
-func (s *Server) signed(c *call, of hub.CaseID) signed {
-	return signed{c.operator, s.hasOperators(), string(of), said(c.r.URL.Query())}
+func (s *Server) signed(c *call, back string) signed {
+	return signed{c.operator, s.hasOperators(), back, said(c.r.URL.Query())}
 }
 
 // said gives the words for the outcome that an address names. Nothing of the address is
@@ -166,7 +166,7 @@ func (s *Server) consoleCase(c *call) error {
 	v := struct {
 		caseView
 		Sign signed
-	}{view, s.signed(c, view.ID)}
+	}{view, s.signed(c, string(view.ID))}
 	p := page{Language: "sv", Title: v.Title, Console: true, Script: template.JS(script)}
 	return c.page(http.StatusOK, p, "case-page", v)
 }

@@ -72,11 +72,15 @@ func TestOperatorsWords(t *testing.T) {
 	schemas := contract.Components.Schemas
 	for name, v := range map[string]any{
 		"Decision": decision{}, "Approval": approval{}, "Outcome": outcome{}, "Row": row{}, "Act": act{},
+		"Notice": notice{}, "NoticeWritten": noticeWritten{}, "Question": question{}, "Answered": answered{}, "Hit": hit{},
+		"Seen": seen{}, "SeenStep": seenStep{}, "Expecting": expecting{},
+		"System": systemState{}, "Paused": pauseState{}, "Pausing": pausing{}, "Retelling": retelling{}, "Retold": retold{},
 		"WorkList": board{}, "Card": card{}, "Queue": queue{},
+		"Recount": recount{}, "Balance": balance{}, "LegBalance": hub.LegBalance{}, "Gap": gap{}, "Owner": hub.Owner{}, "Word": untranslated{},
 	} {
 		var said []string
-		for i := range reflect.TypeOf(v).NumField() {
-			if tag, _, _ := strings.Cut(reflect.TypeOf(v).Field(i).Tag.Get("json"), ","); tag != "-" {
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
+			if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag != "-" && !f.Anonymous {
 				said = append(said, tag)
 			}
 		}
@@ -150,7 +154,7 @@ func TestEverythingHasWords(t *testing.T) {
 			t.Errorf("%s, and it may be there already: %s", r, inDoubt.safe)
 		}
 	}
-	for _, c := range []hub.Cause{hub.Down, hub.Credentials, hub.AddressChanged, hub.ContractBroken, hub.Busy} {
+	for _, c := range []hub.Cause{hub.Down, hub.Credentials, hub.AddressChanged, hub.ContractBroken, hub.Busy, hub.Paused} {
 		if w := causes[c]; w.name == "" || w.what == "" || w.citizen == "" || w.who == "" || w.safe == "" {
 			t.Errorf("the cause %s has no words", c)
 		}

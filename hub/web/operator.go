@@ -152,12 +152,18 @@ func (s *Server) login(c *call) error {
 	if err := s.mustBeOperator(c); err != nil {
 		return err
 	}
-	to := "/console"
-	if id := c.r.URL.Query().Get("to"); segments["{id}"].MatchString(id) {
-		to += "/cases/" + id
+	to, back := "/console", c.r.URL.Query().Get("to")
+	switch {
+	case slices.Contains(consolePages, back):
+		to += "/" + back
+	case segments["{id}"].MatchString(back):
+		to += "/cases/" + back
 	}
 	return c.seeOther(to)
 }
+
+// consolePages are the console's pages beside the work list.
+var consolePages = []string{"fraga", "driftmeddelanden", "words", "avstamning", "system"}
 
 // seeOther sends a browser on to one of our own pages.
 func (c *call) seeOther(to string) error {

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub"
 )
@@ -19,15 +20,22 @@ var (
 	pages  = template.Must(template.New("").Funcs(inPages).ParseFS(pageFiles, "pages/*.html"))
 	style  = readPage("pages/style.css")
 	script = readPage("pages/case.js")
-
-	// policy lets a page use its own style and script and nothing else in the world.
-	policy = "default-src 'none'; style-src '" + hashOf(style) + "'; script-src '" + hashOf(script) +
-		"'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+
+// policyFor lets a page use its own styles and script and nothing else in the world.
+func policyFor(styles []template.CSS, script template.JS) string {
+	var allowed strings.Builder
+	for _, s := range styles {
+		allowed.WriteString(" '" + hashOf(string(s)) + "'")
+	}
+	return "default-src 'none'; style-src" + allowed.String() + "; script-src '" + hashOf(string(script)) +
+		"'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+}
 
 // inPages are what templates say with more than a value.
 var inPages = template.FuncMap{
 	"clock": clock,
+	"exact": func(t time.Time) string { return t.Format(time.RFC3339Nano) },
 	"form":  func(k hub.Key) string { id, _, _ := strings.Cut(string(k), "-"); return id }, // whose row it is
 	"field": func(k hub.Key, verb string) string { return "r-" + verb + "-" + string(k) },  // what a field of it is called
 }
@@ -49,7 +57,8 @@ func hashOf(text string) string {
 type page struct {
 	Language, Title string
 	Console         bool
-	Style           template.CSS
+	More            []string // styles beside the usual one
+	Styles          []template.CSS
 	Script          template.JS
 	Body            template.HTML
 }
@@ -60,7 +69,10 @@ func (c *call) page(status int, p page, body string, v any) error {
 	if err != nil {
 		return err
 	}
-	p.Style, p.Body = template.CSS(style), template.HTML(inner)
+	p.Body = template.HTML(inner)
+	for _, s := range append([]string{style}, p.More...) {
+		p.Styles = append(p.Styles, template.CSS(s))
+	}
 	whole, err := render("page", p)
 	if err != nil {
 		return err
@@ -68,8 +80,10 @@ func (c *call) page(status int, p page, body string, v any) error {
 	h := c.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", p.Language)
-	h.Set("Content-Security-Policy", policy)
-	h.Set("Referrer-Policy", "same-origin") // or a form of ours would have no Origin
+	h.Set("Content-Security-Policy", policyFor(p.Styles, p.Script))
+	if h.Get("Referrer-Policy") == "" {
+		h.Set("Referrer-Policy", "same-origin") // or a form of ours would have no Origin
+	}
 	c.w.WriteHeader(status)
 	c.w.Write(whole)
 	return nil
@@ -105,7 +119,11 @@ func (s *Server) explain(c *call) error {
 
 // explainPage answers a person's browser with a problem.
 func (f *face) explainPage(c *call, p *problem) {
-	if err := c.problemPage(p.status, p); err != nil {
+	show := f.sorry
+	if f.pages {
+		show = func(c *call, p *problem) error { return c.problemPage(p.status, p) }
+	}
+	if err := show(c, p); err != nil {
 		c.w.WriteHeader(p.status)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -145,7 +146,11 @@ func (f *face) refuse(c *call, err error) {
 	if b, is := c.r.Body.(*body); is && !b.ended || p.status == http.StatusRequestEntityTooLarge {
 		h.Set("Connection", "close")
 	}
-	if f.pages && !strings.HasPrefix(c.route, "/v1/") && accepts(c.r.Header, "text/html") {
+	if c.route == kundhandelsePattern {
+		c.refuseNationally(p)
+		return
+	}
+	if f.isForPeople(c) {
 		f.explainPage(c, p)
 		return
 	}
@@ -153,6 +158,18 @@ func (f *face) refuse(c *call, err error) {
 	h.Set("Content-Language", language(c.r.Header))
 	c.w.WriteHeader(p.status)
 	c.w.Write(p.json(c))
+}
+
+// isForPeople reports whether a refusal is to be a page. On the public listener it is where
+// there are pages for citizens, and for who asks for pages in so many words, as browsers do.
+func (f *face) isForPeople(c *call) bool {
+	switch {
+	case strings.HasPrefix(c.r.URL.Path, "/v1/"):
+		return false
+	case f.pages:
+		return accepts(c.r.Header, "text/html")
+	}
+	return f.Login != nil && slices.Contains(preferences(c.r.Header, "Accept"), "text/html")
 }
 
 func (p *problem) json(c *call) []byte {

@@ -35,3 +35,16 @@ func (s *seats) leave(name string) {
 	}
 	s.sum--
 }
+
+// open counts the seats that are taken.
+func (s *seats) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sum
+}
+
+// Streams counts those that are open, by who follows: a client a case, a citizen her own,
+// an operator on the console.
+func (s *Server) Streams() map[string]int {
+	return map[string]int{"case": s.following.open(), "citizen": s.mine.open(), "console": s.watching.open()}
+}

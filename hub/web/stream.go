@@ -12,23 +12,17 @@ import (
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
-// heartbeat is how often an idle stream says that it is there. What a lost wake kept
-// from it is found then too.
+// heartbeat is how often an idle stream says that it is there, and asks whether who
+// follows still may.
 const heartbeat = 15 * time.Second
 
-// mostLines is more lines of status than a case has.
+// mostLines is how many lines are read at a time, and more than a case has.
 const mostLines = 1000
 
 // follow streams how a submission's case gets on: each line of its feed once, in
 // order, from the Last-Event-ID on.
 func (s *Server) follow(c *call) error {
-	if isForeign(c.r) {
-		return refusal("cross-origin")
-	}
-	if err := noQuery(c.r); err != nil {
-		return err
-	}
-	after, err := lastSeen(c.r)
+	after, err := goesOnAfter(c.r)
 	if err != nil {
 		return err
 	}
@@ -41,51 +35,104 @@ func (s *Server) follow(c *call) error {
 		return err
 	}
 	defer leave()
-	poked, end := s.Hub.Watch(of.ID)
+	w, end := s.Hub.WatchCase(of.ID)
 	defer end()
-	lines, err := s.store.Statuses(c.r.Context(), c.as, of.ID, 0, mostLines)
+	lost, err := s.isBeyond(c, of.ID, after)
 	if err != nil {
 		return err
 	}
-	out, err := openStream(c)
-	if err != nil {
-		return err
-	}
-	if len(lines) > 0 && after > lines[len(lines)-1].Seq {
-		after = 0 // it is from no line of this case, so where it stood cannot be known
-		out.write("event: resync\ndata: {}\n\n")
-	}
-	return s.tellLines(c, out, of.ID, after, poked)
+	return s.tell(&telling{
+		call: c, watching: w, of: of.ID, after: after, lost: lost,
+		may: func() bool { return s.recognise(c.r) != nil },
+	})
 }
 
-// tellLines goes on telling until the caller leaves, may no longer see the case, or
-// the hub stops.
-func (s *Server) tellLines(c *call, out *stream, of hub.CaseID, after uint64, poked <-chan struct{}) error {
+// A telling is one stream of lines: of a case, or of all that a citizen follows.
+type telling struct {
+	*call
+	watching *hub.Watching
+	of       hub.CaseID  // "" for all that the caller follows
+	after    uint64      // the last line that was told
+	lost     bool        // it is from no line that is told here, so where the caller stood cannot be known
+	may      func() bool // reports whether the caller still may
+}
+
+// tell goes on until the caller leaves, may no longer follow, or the hub stops.
+func (s *Server) tell(t *telling) error {
+	out, err := openStream(t.call)
+	if err != nil {
+		return err
+	}
+	if t.lost {
+		t.anew(out)
+	}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		lines, err := s.store.Statuses(c.r.Context(), c.as, of, after, mostLines)
-		if err != nil {
+		if err := s.tellNews(t, out); err != nil {
 			return err
-		}
-		for _, line := range lines {
-			after = line.Seq
-			out.write(fmt.Sprintf("id: %d\nevent: status\ndata: %s\n\n", line.Seq, statusLine(line)))
 		}
 		if err := out.flush(); err != nil {
 			return nil // who followed has left
 		}
 		select {
-		case <-c.r.Context().Done():
+		case <-t.r.Context().Done():
 			return nil
 		case <-s.ending:
 			return nil
-		case <-poked:
+		case <-t.watching.Poked():
 		case <-beat.C:
-			if s.recognise(c.r) == nil {
+			if !aside(t.may) {
 				return nil
 			}
 			out.write(": still here\n\n")
+		}
+	}
+}
+
+// aside asks in a goroutine of its own, and takes a panic for a no. What reads the Store
+// needs a deep stack, which a stream that asked by itself would keep while it is idle.
+func aside(ask func() bool) (yes bool) {
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		defer func() { recover() }()
+		yes = ask()
+	}()
+	<-asked
+	return yes
+}
+
+// tellNews tells each line that the caller has not been told.
+func (s *Server) tellNews(t *telling, out *stream) error {
+	news := t.watching.News()
+	if news.Anew {
+		t.anew(out)
+	}
+	t.write(out, news.Lines)
+	for news.Behind {
+		lines, err := s.store.Statuses(t.r.Context(), t.as, t.of, t.after, mostLines)
+		if err != nil {
+			return err
+		}
+		t.write(out, lines)
+		news.Behind = len(lines) == mostLines
+	}
+	return nil
+}
+
+// anew says that all is told from the beginning, whatever was told before.
+func (t *telling) anew(out *stream) {
+	t.after = 0
+	out.write("event: resync\ndata: {}\n\n")
+}
+
+// write tells lines. One that was read from the Store before it was handed on is passed over.
+func (t *telling) write(out *stream, lines []hub.Status) {
+	for _, line := range lines {
+		if line.Seq > t.after {
+			t.after = line.Seq
+			out.write(fmt.Sprintf("id: %d\nevent: status\ndata: %s\n\n", line.Seq, statusLine(line)))
 		}
 	}
 }
@@ -98,13 +145,38 @@ func statusLine(st hub.Status) []byte {
 		At     time.Time  `json:"at"`
 		Expect *time.Time `json:"expect"`
 		Ball   hub.Ball   `json:"ball"`
-	}{Case: st.Case, Step: st.Step, At: st.At.UTC(), Ball: st.Ball}
-	if !st.Expect.IsZero() {
-		expect := st.Expect.UTC()
-		line.Expect = &expect
-	}
+	}{st.Case, st.Step, st.At.UTC(), known(st.Expect), st.Ball}
 	text, _ := json.Marshal(line)
 	return text
+}
+
+// known gives a time as JSON has it, null for none.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// isBeyond reports whether a number is greater than that of a case's last line.
+func (s *Server) isBeyond(c *call, of hub.CaseID, after uint64) (bool, error) {
+	if after == 0 {
+		return false, nil
+	}
+	lines, err := s.store.Statuses(c.r.Context(), c.as, of, 0, mostLines)
+	return len(lines) > 0 && after > lines[len(lines)-1].Seq, err
+}
+
+// goesOnAfter gives the last line that who asks for a stream has seen, 0 for none.
+func goesOnAfter(r *http.Request) (uint64, error) {
+	if isForeign(r) {
+		return 0, refusal("cross-origin")
+	}
+	if err := noQuery(r); err != nil {
+		return 0, err
+	}
+	return lastSeen(r)
 }
 
 // lastSeen reads where a caller had come; 0 when it begins.
@@ -176,7 +248,7 @@ func (s *stream) flush() error {
 	timer := time.AfterFunc(patience, func() { s.control.SetWriteDeadline(longAgo) })
 	defer timer.Stop()
 	_, err := s.w.Write(s.pending)
-	s.pending = s.pending[:0]
+	s.pending = nil // an idle stream keeps nothing
 	if err != nil {
 		return err
 	}

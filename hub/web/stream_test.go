@@ -3,6 +3,7 @@ package web_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -142,14 +143,14 @@ func TestFollowAcrossRestart(t *testing.T) {
 func (b *bed) report(t testing.TB, r receipt, step hub.Step) {
 	t.Helper()
 	report := hub.Report{
-		System: "karlskrona.diarium", ID: string(step), Key: hub.KeyOf(hub.ID(r.ID), "diarium"), Word: "x", Step: step, At: time.Now(),
+		System: "karlskrona.diarium", ID: rand.Text(), Key: hub.KeyOf(hub.ID(r.ID), "diarium"), Word: "x", Step: step, At: time.Now(),
 	}
-	fx, err := b.store.Report(t.Context(), "karlskrona.diarium", []hub.Report{report}, "1", time.Now())
+	heard, err := b.store.Report(t.Context(), "karlskrona.diarium", []hub.Report{report}, "1", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range fx {
-		for _, s := range e.Statuses {
+	for _, h := range heard {
+		for _, s := range h.Effects.Statuses {
 			b.hub.Bus.Wake(t.Context(), hub.Wake{Case: s.Case})
 		}
 	}

@@ -211,6 +211,20 @@ var causes = map[hub.Cause]reason{
 		what: "Systemet säger att det inte hinner just nu, eller är stängt.",
 		safe: safeToWait,
 	},
+	hub.Paused: {
+		name: "är pausat", citizen: "Den sökande ser att ärendet är inkommet och att kommunens system är stängt för planerat underhåll. Inkommen-datum påverkas inte.",
+		what: "Någon har pausat systemet, så Knutpunkt anropar det inte. Skälet står på sidan System. Inga försök räknas under tiden.",
+		who:  "Den som pausade det, eller en annan av dem som beslutar för samma kommuner.",
+		safe: "Ta upp systemet igen på sidan System när det går. Då skickas allt som väntar, i ordning.",
+	},
+}
+
+// causeName says what a system does that is not called, or what somebody has done.
+func causeName(o hub.Circuit) string {
+	if o.Cause == hub.Paused {
+		return causes[o.Cause].name + " av " + o.Note
+	}
+	return causes[o.Cause].nameFor(o.Note)
 }
 
 // ours tell of what is out of order with Knutpunkt itself.
@@ -259,6 +273,15 @@ var outcomeTexts = map[string]string{
 	"waived": "Antecknat som ordnat för hand.", "rejected": "Formuläret är avvisat.", "withdrawn": "Formuläret är återtaget.",
 }
 
+// noticeOutcomes say what came of writing a service notice.
+var noticeOutcomes = map[string]string{"written": "Driftmeddelandet är sparat.", "ended": "Driftmeddelandet visas inte längre."}
+
+// systemOutcomes say what came of what was done about a system.
+var systemOutcomes = map[string]string{
+	"paused": "Systemet är pausat. Det som är på väg dit väntar.", "resumed": "Systemet är i bruk igen. Det som väntade skickas nu, i ordning.",
+	"retold": "Beskeden står i tur att berättas igen.",
+}
+
 // faultTexts say what is wrong with what was written on a page.
 var faultTexts = map[string]string{
 	"/reason required": "Skriv ett skäl.", "/reason length": "Skälet ska vara 3 till 500 tecken.",
@@ -266,6 +289,29 @@ var faultTexts = map[string]string{
 	"/reason personal-number":   "Skälet ser ut att innehålla ett personnummer. Skriv ärendets nummer i stället.",
 	"/number personal-number":   "Numret ser ut att vara ett personnummer.",
 	"/number pattern":           "Numret får ha bokstäver, siffror, mellanslag och / : . _ - och vara högst 64 tecken.",
+
+	"/system enum":     "Systemet pausas bara av den som har alla kommuner som det är till för.",
+	"/system not-told": "Det systemet berättas det inget för.",
+
+	"/reference required": "Skriv ärendets nummer, diarienumret eller plattformens nummer.", "/reference length": "Referensen får vara högst 64 tecken.",
+	"/reference control-character": "Referensen har ett tecken som inte går att skriva ut.",
+	"/reference personal-number":   "Referensen ser ut att vara ett personnummer. Fråga efter ärendets nummer i stället.",
+
+	"/municipality required": "Välj vilken kommun det gäller.",
+	"/municipality enum":     "Välj en av dina kommuner. Till alla kommuner skriver den som har alla.",
+	"/swedish required":      "Skriv vad som ska stå, på svenska.",
+	"/swedish length":        "Texten på svenska får vara högst 500 tecken.", "/english length": "Texten på engelska får vara högst 500 tecken.",
+	"/swedish control-character": "Texten på svenska har ett tecken som inte går att visa.",
+	"/english control-character": "Texten på engelska har ett tecken som inte går att visa.",
+	"/swedish personal-number":   "Texten på svenska ser ut att innehålla ett personnummer.",
+	"/english personal-number":   "Texten på engelska ser ut att innehålla ett personnummer.",
+	"/from date-time":            "Tiden då det börjar är ingen tid som finns.",
+	"/from required":             "Skriv när det börjar.",
+	"/until required":            "Skriv när det ska sluta visas.",
+	"/until date-time":           "Tiden då det slutar är ingen tid som finns.",
+	"/until out-of-range":        "Perioden ska sluta efter att den börjar, och senast nu.",
+	"/until too-early":           "Det måste visas till en tid som inte har varit, och som är efter den då det börjar.",
+	"/until too-late":            "Det får visas i högst ett år.",
 }
 
 func faultTextsOf(faults []fault) (texts []string) {
@@ -286,6 +332,10 @@ var conflicts = map[string]string{
 	"another delivery needs its number":               "En annan leverans behöver dess nummer. Skriv numret som det är registrerat under.",
 	"only a form that is held can be rejected":        "Bara ett formulär som ligger i felkorgen kan avvisas.",
 	"it would wait for a delivery that waits for it":  "Enligt vägen som den är nu skulle leveransen vänta på en som väntar på den. Rätta vägen först.",
+	"the system is paused already":                    "Systemet är redan pausat. Någon annan kan ha hunnit före.",
+	"the system is not paused":                        "Systemet är inte pausat. Någon annan kan ha hunnit före.",
+	"what is not told yet cannot be told again":       "Det som inte är berättat än kan inte berättas igen. Perioden ska sluta senast nu.",
+	"that is more than is told again at a time":       "Det är mer än som berättas igen på en gång. Välj en kortare period, och ta resten sedan.",
 	"nobody can decide that":                          "Det finns inget sådant beslut.",
 	"there is no form that can be taken back":         "Det finns inget formulär här som kan återtas.",
 	"it has been sent on, or may have been":           "Det är skickat vidare, eller kan vara det, och kan inte tas tillbaka här.",
@@ -299,7 +349,8 @@ var actTexts = map[string]string{
 	"accepted": "Togs emot", "routed": "Leveranserna bestämdes", "receipt": "Systemet gav sin kvittens", "completed": "Allt är levererat",
 	"attention": "En leverans vilar", "document pinned anew": "Handlingen ändrades innan den skickades", "receipt came late": "Kvittensen kom sent, och togs tillvara",
 	"restored": "Kommer från en säkerhetskopia", "release": "Släpptes för att skickas igen", "waive": "Antecknades som ordnat för hand",
-	"reject": "Formuläret avvisades", "withdraw": "Formuläret återtogs",
+	"reject": "Formuläret avvisades", "withdraw": "Formuläret återtogs", "looked at": "Lästes, så som den sökande ser det",
+	"told again": "Beskeden berättades igen",
 }
 
 func actText(what string) string {

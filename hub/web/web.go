@@ -1,9 +1,11 @@
 // Package web is what Knutpunkt shows the network, on two listeners.
 //
 // Public is for platforms: they post forms, ask how they are getting on and follow
-// them. Every call under /v1/ shows a client's token, and what the client may not
-// see is answered like what is not there. The contract is the text openapi.json,
-// which a test holds against the routes.
+// them. Each of their calls shows a client's token, and what the client may not see is
+// answered like what is not there. Business systems tell here what has happened to their
+// cases, and sign it; the national Mina ärenden asks. It is for citizens too, where they can log in: each
+// follows her own cases (Mina ärenden). Service notices are told to anybody. The contract
+// is the text openapi.json, which a test holds against the routes.
 //
 // Operator is for those who run the hub and for those who work the list of what rests
 // with people: the console, the operators' API, the metrics and the health. It asks
@@ -11,8 +13,9 @@
 // show no content: ids, steps, states, numbers that systems gave, and the titles of
 // municipalities and e-services. What is read so is seen as the Viewer in Options. Who
 // decides anything says who she is, by HTTP Basic, and sees her own municipalities; she
-// alone sees why others decided as they did, since people may write anything. The text
-// operators.json is held against these routes too.
+// alone sees why others decided as they did, since people may write anything. Who answers
+// a citizen's question sees what the citizen sees, after it is written down that she
+// looked, and why. The text operators.json is held against these routes too.
 //
 // Nothing that a caller wrote comes back in an answer or goes to a log, except ids
 // that are ours.
@@ -43,6 +46,7 @@ type Options struct {
 	Operator hub.Viewer     // what the console shows to who has not said who she is; the zero Viewer means hub.AsHub()
 	Rate     float64        // calls a second of one client, with twice as many at once; 0 means 2000
 	Streams  int            // that one client may follow at a time; 0 means 5
+	Login    *Login         // of citizens; without it there are no pages for them
 	// Restored gives since when the Store is known to be an older copy that was put back,
 	// zero when it is not; nil where that is never known.
 	Restored func(context.Context) (since time.Time, cases int, err error)
@@ -56,8 +60,16 @@ type Server struct {
 	callers    atomic.Pointer[[]*caller]
 	colleagues atomic.Pointer[[]*colleague]
 	strangers  *rate.Limiter // of who guesses at names that nobody has
+	notices    noticeBoard
+	times      times
+	provider   *provider // of e-IDs; nil without a Login
+	peers      peers     // who log in
+
+	reporters map[hub.SystemID]*rate.Limiter // systems that tell unasked
 
 	arriving, following, watching *seats // forms on their way in, clients' streams, the console's
+	mine                          *seats // citizens' streams
+	reporting                     *seats // reports on their way in
 
 	ending  chan struct{}
 	endOnce sync.Once
@@ -85,11 +97,15 @@ func New(o Options) *Server {
 	s := &Server{
 		Options: o, store: o.Hub.Store, systems: map[hub.SystemID]hub.System{},
 		arriving: newSeats(arrivingEach, arrivingAll), following: newSeats(o.Streams, followingAll),
-		watching: newSeats(watchingAll, watchingAll), ending: make(chan struct{}),
+		watching: newSeats(watchingAll, watchingAll), mine: newSeats(followingEach, followingAll), ending: make(chan struct{}),
 		strangers: rate.NewLimiter(guessesPer, guessesAtOnce),
 	}
 	for _, opened := range o.Hub.Systems {
 		s.systems[opened.ID] = opened.System
+	}
+	s.reporters, s.reporting = s.limitReporters(), newSeats(reportingEach, reportingAll)
+	if o.Login != nil {
+		s.provider = &provider{login: o.Login, clock: o.Hub.Clock}
 	}
 	s.Allow(o.Clients)
 	s.AllowOperators(o.People)
@@ -137,8 +153,23 @@ func (s *Server) publicRoutes() []route {
 		{"DELETE", "/v1/submissions/{id}", jsonType, s.withdraw},
 		{"GET", "/v1/submissions/{id}/events", streamType, s.follow},
 		{"POST", "/v1/sources/{system}", jsonType, s.take},
+		{"POST", "/v1/tallies", jsonType, s.takeTally},
+		{"GET", "/v1/me/cases", jsonType, s.myCases},
+		{"GET", "/v1/me/events", streamType, s.followMine},
+		{"POST", reportPattern, jsonType, s.hear},
+		{"POST", kundhandelsePattern, anyType, s.answerNationally},
+		{"GET", "/v1/notices", jsonType, s.tellNotices},
+		{"GET", "/login", anyType, s.beginLogin},
+		{"GET", "/login/done", anyType, s.finishLogin},
+		{"GET", "/logout", anyType, s.loggedOut},
+		{"POST", "/logout", anyType, s.logOut},
 		{"GET", "/openapi.json", jsonType, s.contract},
 		{"GET", "/problems/{slug}", anyType, s.explain},
+		{"GET", "/", anyType, s.showStart},
+		{"GET", "/mina-arenden", anyType, s.showMine},
+		{"GET", "/mina-arenden/{id}", anyType, s.showCase},
+		{"GET", "/mina-arenden/{id}/kvittens", anyType, s.showReceipt},
+		{"GET", "/logo/{municipality}", anyType, s.showLogo},
 	}
 }
 
@@ -151,15 +182,34 @@ func (s *Server) operatorRoutes(metrics http.Handler) []route {
 		{"GET", "/console/heaps/{id}", anyType, s.consoleHeap},
 		{"GET", "/console/cases/{id}", anyType, s.consoleCase},
 		{"GET", "/console/cases/{id}/events", streamType, s.consoleStream},
+		{"GET", "/console/fraga", anyType, s.consoleQuestion},
+		{"GET", "/console/driftmeddelanden", anyType, s.consoleNotices},
+		{"GET", "/console/words", anyType, s.consoleWords},
+		{"GET", "/console/avstamning", anyType, s.consoleReconciliation},
+		{"GET", "/console/system", anyType, s.consoleSystems},
 		{"GET", "/login", anyType, s.login},
+		{"POST", "/recount", anyType, s.recountOnPage},
 		{"POST", "/decide", anyType, s.decideOnPage},
 		{"POST", "/approve", anyType, s.approveOnPage},
 		{"POST", "/release", anyType, s.releaseHeap},
+		{"POST", "/ask", anyType, s.answerOnPage},
+		{"POST", "/notice", anyType, s.writeNoticeOnPage},
+		{"POST", "/pause", anyType, s.pauseOnPage},
+		{"POST", "/retell", anyType, s.retellOnPage},
 		{"GET", "/v1/worklist", jsonType, s.worklist},
 		{"GET", "/v1/held", jsonType, s.held},
 		{"GET", "/v1/cases/{key}", jsonType, s.file},
 		{"POST", "/v1/decisions", jsonType, s.decide},
 		{"POST", "/v1/approvals", jsonType, s.approve},
+		{"GET", "/v1/reconciliation", jsonType, s.reconciliation},
+		{"POST", "/v1/reconciliation", jsonType, s.recount},
+		{"GET", "/v1/words", jsonType, s.listWords},
+		{"GET", "/v1/notices", jsonType, s.listNotices},
+		{"POST", "/v1/questions", jsonType, s.answerQuestion},
+		{"POST", "/v1/notices", jsonType, s.writeNotice},
+		{"GET", "/v1/systems", jsonType, s.listSystems},
+		{"POST", "/v1/pauses", jsonType, s.pause},
+		{"POST", "/v1/retellings", jsonType, s.retell},
 		{"GET", "/openapi.json", jsonType, s.operatorContract},
 		{"GET", "/healthz", anyType, s.healthy},
 		{"GET", "/readyz", anyType, s.ready},

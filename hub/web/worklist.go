@@ -22,7 +22,7 @@ import (
 // A card tells of one cause, in words for who is to do something about it.
 type card struct {
 	ID           string           `json:"id"`
-	Sort         string           `json:"sort"` // held, outage, register, reports, storage or restored
+	Sort         string           `json:"sort"` // held, outage, paused, register, reports, words, storage or restored
 	Title        string           `json:"title"`
 	Happened     string           `json:"happened"`
 	Applicant    string           `json:"applicant"` // what it means to whoever sent the form
@@ -84,6 +84,9 @@ func (s *Server) board(ctx context.Context, by hub.Viewer) (board, error) {
 	}
 	b := board{Cards: []card{}, Planned: []queue{}, Waiting: []queue{}}
 	if err := s.addOurOwn(ctx, &b, heaps); err != nil {
+		return board{}, err
+	}
+	if err := s.addWords(ctx, &b, by); err != nil {
 		return board{}, err
 	}
 	out := s.outages(by)
@@ -165,25 +168,30 @@ func (s *Server) registerCard(h hub.Heap) card {
 	return c
 }
 
-// outages are the systems that are out of order and not in a planned window, as far as a
-// Viewer may know of them.
+// outages are the systems that are out of order and not in a planned window, and those that
+// somebody has paused, as far as a Viewer may know of them.
 func (s *Server) outages(by hub.Viewer) []hub.Circuit {
 	return slices.DeleteFunc(s.Hub.Circuits(), func(c hub.Circuit) bool {
-		return c.Cause == "" || s.inWindow(c.System) || !s.knowsOf(by, c.System)
+		return c.Cause == "" || c.Cause != hub.Paused && s.inWindow(c.System) || !s.knowsOf(by, c.System)
 	})
 }
 
-// waitsFor gives the outage that a heap is part of, or nil: deliveries before their
-// system, and forms before the register or platform whose name begins their note.
-func (s *Server) waitsFor(h hub.Heap, outages []hub.Circuit) *hub.Circuit {
-	id := h.System
+// awaited gives the system that a heap waits for: deliveries their own, and forms the register
+// or platform whose name begins their note. It is "" for what rests with people.
+func awaited(h hub.Heap) hub.SystemID {
 	switch h.State {
 	case hub.Held:
-		return nil
+		return ""
 	case hub.EnrichWait:
 		name, _, _ := strings.Cut(h.Note, " ")
-		id = hub.SystemID(name)
+		return hub.SystemID(name)
 	}
+	return h.System
+}
+
+// waitsFor gives the outage that a heap is part of, or nil.
+func (s *Server) waitsFor(h hub.Heap, outages []hub.Circuit) *hub.Circuit {
+	id := awaited(h)
 	for i := range outages {
 		if outages[i].System == id {
 			return &outages[i]
@@ -205,7 +213,10 @@ func (s *Server) outageCards(outages []hub.Circuit, heaps []hub.Heap) []card {
 				c.Count, c.Cases = c.Count+h.Count, c.Cases+h.Cases
 			}
 		}
-		c.Title = upper(s.systemName(o.System)) + " " + cause.nameFor(o.Note) + " sedan " + s.since(o.Since) + ": "
+		c.Title = upper(s.systemName(o.System)) + " " + causeName(o) + " sedan " + s.since(o.Since) + ": "
+		if o.Cause == hub.Paused {
+			c.Sort, c.Note, c.Command = "paused", "", "knutpunkt systems resume "+string(o.System)+` --reason "VARFÖR" --as NAMN`
+		}
 		if c.Cases == 0 {
 			c.Title += "inget ärende väntar än"
 		} else {

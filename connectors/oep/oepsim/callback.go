@@ -58,8 +58,11 @@ func (s *Sim) perform(operation *document.Element) answer {
 	if i == nil {
 		return faulty("", "The requested flow instance with ID "+number+" was not found")
 	}
-	if operation.Local() == "confirmDelivery" {
+	switch operation.Local() {
+	case "confirmDelivery":
 		return s.confirm(i, operation)
+	case "addEvent":
+		return s.addEvent(i, operation)
 	}
 	return s.setStatus(i, operation)
 }
@@ -94,6 +97,15 @@ func (s *Sim) confirm(i *instance, operation *document.Element) answer {
 		return faulty("", "Database error")
 	}
 	return answered("confirmDeliveryResponse", "")
+}
+
+// addEvent adds a line, each time anew.
+func (s *Sim) addEvent(i *instance, operation *document.Element) answer {
+	e := Entry{What: EventAdded, Instance: i.form.Instance, Word: operation.Value("message"), Event: s.events + 1}
+	if s.record(e) != nil {
+		return faulty("", "Database error")
+	}
+	return answered("addEventResponse", fmt.Sprintf("<eventID>%d</eventID>", e.Event))
 }
 
 func answered(response, content string) answer {

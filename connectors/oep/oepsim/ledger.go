@@ -24,7 +24,7 @@ type Entry struct {
 	Status  int    `json:"status,omitempty"`  // the HTTP status that a post came to
 	Receipt string `json:"receipt,omitempty"` // the hub's ID for what was posted
 
-	Word   string `json:"word,omitempty"`   // the status that was set
+	Word   string `json:"word,omitempty"`   // the status that was set, or the line that was added
 	Event  int    `json:"event,omitempty"`  // what was answered; 0 for a repeat
 	Number string `json:"number,omitempty"` // the diarienummer that was confirmed
 	System string `json:"system,omitempty"` // and whose it is
@@ -34,11 +34,12 @@ type Entry struct {
 type What string
 
 const (
-	SentIn    What = "sent-in"   // a citizen sent a form in
-	Posted    What = "posted"    // the hub answered for it, with 2xx or with a refusal
-	StatusSet What = "status"    // a status was set
-	Repeated  What = "repeated"  // a status that was set already, or a delivery that was confirmed already
-	Confirmed What = "confirmed" // a delivery was confirmed
+	SentIn     What = "sent-in"   // a citizen sent a form in
+	Posted     What = "posted"    // the hub answered for it, with 2xx or with a refusal
+	StatusSet  What = "status"    // a status was set
+	Repeated   What = "repeated"  // a status that was set already, or a delivery that was confirmed already
+	Confirmed  What = "confirmed" // a delivery was confirmed
+	EventAdded What = "event"     // a line was added that the citizen reads
 )
 
 func sentIn(f Form) Entry {

@@ -197,6 +197,8 @@ func (s *Sim) apply(e Entry) {
 	case e.What == StatusSet && i != nil:
 		i.status = e.Word
 		s.events = max(s.events, e.Event)
+	case e.What == EventAdded:
+		s.events = max(s.events, e.Event)
 	case e.What == Confirmed && i != nil:
 		i.confirmed = true
 	}
@@ -208,6 +210,7 @@ func (s *Sim) routes() *http.ServeMux {
 	mux.HandleFunc("GET /api/fileuploadqueryapi/getfile/{instance}/{query}/{file}", s.getFile)
 	mux.HandleFunc("GET /api/instanceapi/getinstance/{instance}/{as}", s.getInstance)
 	mux.HandleFunc("GET /api/instanceapi/getstatus/{instance}", s.getStatus)
+	mux.HandleFunc("GET /api/instanceapi/getinstances/family/{family}", s.getInstances)
 	mux.HandleFunc("GET /api/instanceapi/getinstances/family/{family}/{status}", s.getInstances)
 	return mux
 }

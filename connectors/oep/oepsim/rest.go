@@ -77,8 +77,8 @@ func (s *Sim) getStatus(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// getInstances lists the instances of a flow family that have a status, with the
-// line breaks that platforms put into their numbers.
+// getInstances lists the instances of a flow family, or those of them that have a status,
+// with the line breaks that platforms put into their numbers.
 func (s *Sim) getInstances(w http.ResponseWriter, r *http.Request) {
 	var list strings.Builder
 	if !s.fails(BareList) {
@@ -87,8 +87,10 @@ func (s *Sim) getInstances(w http.ResponseWriter, r *http.Request) {
 	list.WriteString("<FlowInstances>\n")
 	for n, i := range s.listed(r) {
 		entry := fmt.Sprintf("\t<FlowInstance>\n\t\t<flowInstanceID>%d\n\t\t</flowInstanceID>\n"+
-			"\t\t<added>%s</added>\n\t\t<addedInMilliseconds>%d\n\t\t</addedInMilliseconds>\n\t</FlowInstance>\n",
-			i.form.Instance, i.added.In(hub.Stockholm).Format("2006-01-02 15:04"), i.added.UnixMilli())
+			"\t\t<added>%s</added>\n\t\t<firstSubmitted>%s</firstSubmitted>\n"+
+			"\t\t<addedInMilliseconds>%d\n\t\t</addedInMilliseconds>\n"+
+			"\t\t<firstSubmittedInMilliseconds>%d\n\t\t</firstSubmittedInMilliseconds>\n\t</FlowInstance>\n",
+			i.form.Instance, minute(i.added), minute(i.form.Submitted), i.added.UnixMilli(), i.form.Submitted.UnixMilli())
 		list.WriteString(entry)
 		if n == 0 && s.fails(TwiceInList) {
 			list.WriteString(entry)
@@ -98,8 +100,11 @@ func (s *Sim) getInstances(w http.ResponseWriter, r *http.Request) {
 	writeLatin1(w, list.String())
 }
 
-// listed gives the instances that a list asks for, by number: those of a family and
-// a status, added on the dates fromDate to toDate where these are given.
+// minute is how a list writes times.
+func minute(t time.Time) string { return t.In(hub.Stockholm).Format("2006-01-02 15:04") }
+
+// listed gives the instances that a list asks for, by number: those of a family and,
+// where one is named, a status, added on the dates fromDate to toDate where these are given.
 func (s *Sim) listed(r *http.Request) []instance {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +112,8 @@ func (s *Sim) listed(r *http.Request) []instance {
 	var found []instance
 	for _, i := range s.instances {
 		day := i.added.In(hub.Stockholm).Format(time.DateOnly)
-		if string(i.form.Kind) == r.PathValue("family") && i.status == r.PathValue("status") &&
+		status := r.PathValue("status")
+		if string(i.form.Kind) == r.PathValue("family") && (status == "" || i.status == status) &&
 			day >= from && (to == "" || day <= to) {
 			found = append(found, *i)
 		}

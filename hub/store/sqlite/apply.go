@@ -97,7 +97,7 @@ func (b *batch) write(before, after hub.Case, fx *hub.Effects) error {
 // headDiffers compares all of a case that may change, apart from its rows.
 func headDiffers(before, after hub.Case) bool {
 	return before.Step != after.Step || !before.StepAt.Equal(after.StepAt) || before.Ref != after.Ref ||
-		before.Voice != after.Voice || !maps.EqualFunc(before.Expect, after.Expect, time.Time.Equal)
+		before.Voice != after.Voice || !slices.Equal(before.Tellers, after.Tellers) || !maps.EqualFunc(before.Expect, after.Expect, time.Time.Equal)
 }
 
 // writeRows writes the rows that differ and the new ones, which follow the old.
@@ -232,19 +232,17 @@ func askedNote(e hub.Asked) string {
 
 // Report stores what a system tells, once for each of its IDs, and moves the cases on.
 // An empty cursor, as of what is told without having been asked for, leaves the stored one.
-func (s *Store) Report(ctx context.Context, system hub.SystemID, rs []hub.Report, next hub.Cursor, now time.Time) ([]hub.Effects, error) {
-	var fxs []hub.Effects
+func (s *Store) Report(ctx context.Context, system hub.SystemID, rs []hub.Report, next hub.Cursor, now time.Time) ([]hub.Hearing, error) {
+	var all []hub.Hearing
 	err := s.commit(ctx, func(b *batch) error {
-		fxs = nil
+		all = make([]hub.Hearing, 0, len(rs))
 		for _, r := range rs {
 			r.System = system
-			fx, err := b.hear(r, now)
+			heard, err := b.hear(r, now)
 			if err != nil {
 				return err
 			}
-			if len(fx.Statuses)+len(fx.Acts)+len(fx.Wake) > 0 {
-				fxs = append(fxs, fx)
-			}
+			all = append(all, heard)
 		}
 		if next == "" {
 			return nil
@@ -255,41 +253,72 @@ func (s *Store) Report(ctx context.Context, system hub.SystemID, rs []hub.Report
 	if err != nil {
 		return nil, fmt.Errorf("store reports of %s: %w", system, err)
 	}
-	return fxs, nil
+	for i := range all {
+		all[i].Case = own(all[i].Case)
+	}
+	return all, nil
 }
 
 // hear takes one report, unless it has been heard.
-func (b *batch) hear(r hub.Report, now time.Time) (hub.Effects, error) {
-	var heard int
-	found, err := one(b, "SELECT 1 FROM reports WHERE system = ? AND id = ?", []any{r.System, r.ID}, &heard)
+func (b *batch) hear(r hub.Report, now time.Time) (hub.Hearing, error) {
+	var of sql.NullString
+	found, err := one(b, "SELECT case_id FROM reports WHERE system = ? AND id = ?", []any{r.System, r.ID}, &of)
 	if err != nil || found {
-		return hub.Effects{}, err
+		return b.heardAgain(of, err)
 	}
 	id, key, err := b.subject(r)
+	if errors.Is(err, errForeign) {
+		return hub.Hearing{Foreign: true}, nil
+	}
 	if err != nil {
-		return hub.Effects{}, err
+		return hub.Hearing{}, err
 	}
-	err = b.exec(`INSERT INTO reports (system, id, ref, key, step, at, correction, heard, case_id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.System, r.ID, r.Ref, r.Key, r.Step, nanos(r.At), r.Correction, nanos(now), orNull(string(id)))
+	mark, err := b.noteWord(r, now)
+	if err != nil {
+		return hub.Hearing{}, err
+	}
+	err = b.exec(`INSERT INTO reports (system, id, ref, key, step, at, correction, heard, case_id, mark)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.System, r.ID, r.Ref, r.Key, r.Step, nanos(r.At), r.Correction, nanos(now), orNull(string(id)), mark)
 	if err != nil || id == "" {
-		return hub.Effects{}, err
+		return hub.Hearing{}, err
 	}
-	_, fx, err := b.apply(id, hub.Reported{When: hub.When{At: now}, Key: key, Report: r})
+	c, fx, err := b.apply(id, hub.Reported{When: hub.When{At: now}, Key: key, Report: r})
 	if errors.Is(err, hub.ErrLost) {
-		return hub.Effects{}, nil
+		err = nil
 	}
-	return fx, err
+	return hub.Hearing{Case: c, Effects: fx}, err
 }
+
+// heardAgain gives how the case stands that a report was about when it came the first time.
+func (b *batch) heardAgain(of sql.NullString, err error) (hub.Hearing, error) {
+	heard := hub.Hearing{Again: true}
+	if err == nil && of.Valid {
+		heard.Case, err = b.load(hub.CaseID(of.String))
+		if errors.Is(err, hub.ErrNotFound) {
+			err = nil // nothing is left of it
+		}
+	}
+	return heard, err
+}
+
+// errForeign says that a report names the delivery of another system.
+var errForeign = errors.New("the delivery is another system's")
 
 // subject finds the delivery that a report is about: one of that system, by our Key, else
 // by what the system called it in its receipt, where the first that it called so is meant.
 func (b *batch) subject(r hub.Report) (id hub.CaseID, key hub.Key, err error) {
 	if r.Key != "" {
-		found, err := one(b, "SELECT case_id, key FROM progress WHERE key = ? AND system = ? AND kind = ?",
-			[]any{r.Key, r.System, hub.DocumentKind}, &id, &key)
-		if found || err != nil {
-			return id, key, err
+		var system hub.SystemID
+		var kind hub.Kind
+		found, err := one(b, "SELECT case_id, key, system, kind FROM progress WHERE key = ?", []any{r.Key}, &id, &key, &system, &kind)
+		switch {
+		case err != nil:
+			return "", "", err
+		case found && (system != r.System || kind != hub.DocumentKind):
+			return "", "", errForeign
+		case found:
+			return id, key, nil
 		}
 	}
 	if r.Ref == "" {

@@ -166,7 +166,7 @@ func fill(b *testing.B, s *Store, n int) {
 		return tx.exec(number+`INSERT INTO progress (case_id, place, municipality, queue, `+progressColumns+`)
 			SELECT printf('case%022d', i), 1, printf('%04d', 1000 + i % 8), 'shared.diarium',
 			printf('case%022d-d', i), 'document', 'READY', '', '', 0, i, '', 0, 0, 0, 0, 0, '',
-			printf('case%022d', i), 'd', 'shared.diarium', '', 'lookup', 0, '', '', NULL, NULL, 0, 0 FROM n`, n)
+			printf('case%022d', i), 'd', 'shared.diarium', '', 'lookup', 0, '', '', NULL, NULL, 0, 0, 0, 0, NULL FROM n`, n)
 	})
 	if err != nil {
 		b.Fatal(err)

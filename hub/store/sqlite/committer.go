@@ -38,6 +38,7 @@ type committer struct {
 	cases   *recent[hub.CaseID, hub.Case]
 	turns   map[string]hub.Municipality // who was served last, by queue
 	wraps   map[wrapping]bool           // that table wraps is known to have
+	origins map[origin]bool             // that table origins is known to have
 	commits atomic.Int64
 }
 
@@ -45,6 +46,12 @@ type committer struct {
 type wrapping struct {
 	municipality hub.Municipality
 	head         string
+}
+
+// An origin is a platform of a municipality, from which cases come.
+type origin struct {
+	municipality hub.Municipality
+	source       hub.SystemID
 }
 
 // An op is something to write. Its do decides before it writes: an error without a
@@ -61,7 +68,7 @@ func newCommitter(ctx context.Context, s *Store, conn *sql.Conn) (*committer, er
 		s: s, conn: conn, ops: make(chan *op, 2*mostAtOnce),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
 		cases: newRecent[hub.CaseID, hub.Case](4096), turns: map[string]hub.Municipality{},
-		wraps: map[wrapping]bool{},
+		wraps: map[wrapping]bool{}, origins: map[origin]bool{},
 	}
 	c.asked.prepare = conn.PrepareContext
 	result, err := conn.ExecContext(ctx, "INSERT INTO boots (name, started) VALUES (?, ?)",
@@ -182,7 +189,8 @@ func (c *committer) transact(ops []*op) error {
 	}
 	b := &batch{
 		committer: c, feed: c.feed, audit: c.audit, acted: c.acted,
-		cases: map[hub.CaseID]hub.Case{}, tally: map[tallied]int64{}, wraps: map[wrapping]bool{},
+		cases: map[hub.CaseID]hub.Case{}, tally: map[tallied]int64{},
+		wraps: map[wrapping]bool{}, origins: map[origin]bool{},
 	}
 	if _, err := c.conn.ExecContext(background, "BEGIN IMMEDIATE"); err != nil {
 		return err
@@ -211,13 +219,14 @@ var background = context.Background()
 // A batch is one transaction and what it would change in the committer's memory.
 type batch struct {
 	*committer
-	writes int
-	feed   int64
-	audit  int64
-	acted  int64
-	cases  map[hub.CaseID]hub.Case
-	tally  map[tallied]int64
-	wraps  map[wrapping]bool
+	writes  int
+	feed    int64
+	audit   int64
+	acted   int64
+	cases   map[hub.CaseID]hub.Case
+	tally   map[tallied]int64
+	wraps   map[wrapping]bool
+	origins map[origin]bool
 }
 
 func (b *batch) run(ops []*op) error {
@@ -251,6 +260,7 @@ func (b *batch) keep() {
 	b.committer.feed, b.committer.audit, b.committer.acted = b.feed, b.audit, b.acted
 	b.audited.Store(b.audit)
 	maps.Copy(b.committer.wraps, b.wraps)
+	maps.Copy(b.committer.origins, b.origins)
 	for id, c := range b.cases {
 		b.committer.cases.put(id, c)
 	}

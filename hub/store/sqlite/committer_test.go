@@ -232,6 +232,8 @@ func TestQueryPlans(t *testing.T) {
 	client := hub.AsClient("c", []hub.Municipality{"1080", "1082"}, nil)
 	feed := func(v hub.Viewer, c hub.CaseID) string { text, _ := s.feedQuery(v, c, 0); return text }
 	list := func(v hub.Viewer, f hub.Filter) string { text, _ := s.listQuery(v, f); return text }
+	overdue, _ := s.overdueQuery(citizen, noon)
+	days := hub.Filter{From: noon, Until: noon.Add(time.Hour)}
 	for _, tc := range []struct {
 		name  string
 		query string
@@ -253,6 +255,25 @@ func TestQueryPlans(t *testing.T) {
 		{"list of a citizen", list(citizen, hub.Filter{}), "INDEX submissions_case (case_id=? AND n>?)", true},
 		{"what is held", list(handler, hub.Filter{State: hub.Held}), "INDEX progress_held", true},
 		{"what is held for a reason", list(handler, hub.Filter{Reason: hub.ReasonRefused}), "INDEX progress_held (reason=?)", true},
+		{"list of some days", list(handler, days), "INDEX submissions_municipality (municipality=? AND n>? AND n<?)", false},
+		{"where some days begin and end", list(handler, days), "SEARCH submissions USING COVERING INDEX submissions_inkommen (inkommen>? AND inkommen<?)", false},
+		{"list of some days of several", list(client, days), "SEARCH s USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", false},
+		{"what is held of some days", list(handler, hub.Filter{State: hub.Held, From: noon}), "INDEX progress_held", true},
+		{"who follows a case", whoFollows, "INDEX followers_case (case_id=?)", true},
+		{"whom a form names", whoIsNamed, "COVERING INDEX followers_case (case_id=? AND through=?)", false},
+		{"what is overdue", overdue, "SEARCH followers USING PRIMARY KEY (person=?)", false},
+		{"handling times", handlingTimes, "SEARCH f USING INDEX feed_service (municipality=? AND service=? AND at>?)", false},
+		{"the first time of a step", handlingTimes, "SEARCH earlier USING INDEX feed_case (case_id=? AND seq<?)", false},
+		{"a reference of ours", byOurs, "SEARCH submissions USING INDEX sqlite_autoindex_submissions_1 (id=?)", false},
+		{"a diarienummer", byOurs, "SEARCH cases USING COVERING INDEX cases_ref (ref=?)", false},
+		{"whose number it may be", nextSystem, "COVERING INDEX progress_ref (system>?)", false},
+		{"a system's number", byTheirs, "INDEX progress_ref (system=? AND ref=?)", true},
+		{"reports that wait for a word", waitingReports(3), "INDEX reports_marked (system=? AND mark=?)", true},
+		{"what was told since", toldSince, "INDEX reports_case (case_id=? AND rowid>?)", false},
+		{"how much was told", countTold, "SEARCH p USING INDEX progress_told (system=? AND since>? AND since<?)", true},
+		{"what was told", casesTold, "SEARCH p USING INDEX progress_told (system=? AND since>? AND since<?)", false},
+		{"which systems are paused", presentPauses, "SCAN pauses USING INDEX pauses_present", false},
+		{"untranslated words", usedWords, "SCAN r USING INDEX reports_marked", true},
 	} {
 		plan := planOf(t, s, tc.query)
 		if sorts := strings.Contains(plan, "TEMP B-TREE"); !strings.Contains(plan, tc.want) || sorts != tc.sorts ||

@@ -138,8 +138,12 @@ func (s *Store) beginEpoch(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-// noteRestore has every unsettled case told, when the hub opens the database next.
+// noteRestore has every unsettled case told, when the hub opens the database next. Nobody is
+// logged in by an older copy: who was may have logged out since.
 func noteRestore(ctx context.Context, conn *sql.Conn, why string, now time.Time) error {
+	if _, err := conn.ExecContext(ctx, "DELETE FROM sessions"); err != nil {
+		return err
+	}
 	_, err := conn.ExecContext(ctx, "INSERT INTO restores (since, why, after, cases, done) VALUES (?, ?, '', 0, 0)",
 		nanos(now), why)
 	return err

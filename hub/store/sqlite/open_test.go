@@ -271,6 +271,7 @@ func TestCanaries(t *testing.T) {
 	canaries := []string{
 		"189001019802", "9001019802", "Rosalinda", "Kanariefågel", "kanarie-ritning.pdf", "kanarie-svar",
 		"kanarie-instans", "kanarie-register", "kanarie-fil", "kanarie-nyckel", "kanarie-fritext",
+		"kanarie-ord", "kanarie-referens", "kanarie-nummer-6",
 	}
 	in, err := s.Intake(t.Context())
 	if err != nil {
@@ -286,7 +287,8 @@ func TestCanaries(t *testing.T) {
 	}
 	a := arrival("kanarie-instans")
 	a.Key, a.Intake, a.Submission.Original = "kanarie-nyckel", in, small
-	a.Submission.Parties = []hub.Party{{Role: "sökande", ID: person, Given: "Rosalinda", Follows: true}}
+	a.Submission.Parties = []hub.Party{{Role: "sökande", ID: person, Given: "Rosalinda", Follows: true, Email: "kanarie-nummer-6@example.com"}}
+	a.Followers = []hub.PersonID{person}
 	a.Submission.Attachments = []hub.Attachment{{Name: "kanarie-ritning.pdf", Blob: large}}
 	a.Submission.Answers = hub.NewAnswers(map[string]any{"svar": "kanarie-svar"})
 	got, err := s.Receive(t.Context(), a)
@@ -299,11 +301,19 @@ func TestCanaries(t *testing.T) {
 	}
 	c := claims[0].Case
 	_, _, err = s.Settle(t.Context(), c.ID, hub.Planned{When: hub.When{At: noon}, Key: claims[0].Key, Lease: c.Find(claims[0].Key).Lease},
-		hub.Facts{Answers: []hub.RegisterAnswer{{As: "kanarie-register", Persons: []hub.Person{{ID: person, Family: "Kanariefågel"}}}}})
+		hub.Facts{
+			Answers:   []hub.RegisterAnswer{{As: "kanarie-register", Persons: []hub.Person{{ID: person, Family: "Kanariefågel"}}}},
+			Following: []hub.Following{{Persons: []hub.PersonID{person}}, {Through: "vardnad", Persons: []hub.PersonID{person}}},
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Report(t.Context(), "karlskrona.diarium", []hub.Report{{ID: "1", Word: "kanarie-fritext"}}, "", noon); err != nil {
+	if _, err := s.Report(t.Context(), "karlskrona.diarium", []hub.Report{
+		{ID: "1", Word: "kanarie-ord"}, {ID: "2", Word: strings.Repeat("kanarie-fritext ", 100)},
+	}, "", noon); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SaveTally(t.Context(), hub.Tally{Municipality: "1080", Day: "2026-11-20", IDs: []string{"kanarie-referens"}}); err != nil {
 		t.Fatal(err)
 	}
 	hashes := [][]byte{large.SHA256[:], small.SHA256[:], a.Fingerprint[:]}
@@ -324,6 +334,9 @@ func TestCanaries(t *testing.T) {
 	}
 	if sub, err := s.Submission(t.Context(), hub.AsHub(), got.Submission.ID); err != nil || sub.Parties[0].Given != "Rosalinda" {
 		t.Errorf("what was looked for is not there at all: %v", err)
+	}
+	if words, err := s.Untranslated(t.Context(), hub.AsHub()); err != nil || len(words) != 1 || words[0].Text != "kanarie-ord" {
+		t.Errorf("there are %d words, want the one that is no free text: %v", len(words), err)
 	}
 }
 

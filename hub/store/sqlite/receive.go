@@ -159,10 +159,8 @@ func (in *arrival) index(keys *seal.Keys) {
 		in.keys = keys.Indexes("idempotency", m, in.Client, in.Key)
 	}
 	in.prints = keys.Indexes("fingerprint", hex.EncodeToString(in.Fingerprint[:]))
-	for _, p := range sub.Parties {
-		if p.Follows && !p.ID.IsZero() {
-			in.followers = append(in.followers, keys.Index("person", p.ID.Reveal()))
-		}
+	for _, p := range in.Followers {
+		in.followers = append(in.followers, keys.Index("person", p.Reveal()))
 	}
 }
 
@@ -199,7 +197,7 @@ func (b *batch) receive(in *arrival) (hub.Received, error) {
 func (in *arrival) arrived(sub hub.Submission) hub.Arrived {
 	return hub.Arrived{
 		When: hub.When{At: sub.Received}, Submission: sub.ID, Case: sub.Case, Municipality: sub.Municipality,
-		Source: sub.Source.System, Service: sub.Service, Voice: in.Voice, Teller: in.Teller,
+		Source: sub.Source.System, Service: sub.Service, Voice: in.Voice, Tellers: in.Tellers,
 		Expect: in.expect, Lease: in.Lease, Waits: in.Waits,
 	}
 }
@@ -280,6 +278,9 @@ func (b *batch) insert(in *arrival, sub hub.Submission, before, after hub.Case, 
 		if err := b.putCase(after, instance); err != nil {
 			return err
 		}
+		if err := b.noteOrigin(origin{after.Municipality, after.Source}); err != nil {
+			return err
+		}
 	}
 	err := b.exec(`INSERT INTO submissions (id, case_id, municipality, service, form_version, system, submitted,
 		received, inkommen, data_key, contents, original) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -294,8 +295,7 @@ func (b *batch) insert(in *arrival, sub hub.Submission, before, after hub.Case, 
 		}
 	}
 	for _, person := range in.followers {
-		err := b.exec("INSERT INTO followers (person, case_id) VALUES (?, ?) ON CONFLICT DO NOTHING", person, sub.Case)
-		if err != nil {
+		if err := b.addFollower(person, sub.Case, string(sub.ID), time.Time{}); err != nil {
 			return err
 		}
 	}
@@ -319,6 +319,15 @@ func (b *batch) noteWrap(m hub.Municipality, wrapped []byte) error {
 	return b.exec("INSERT INTO wraps (municipality, head) VALUES (?, ?) ON CONFLICT DO NOTHING", m, []byte(w.head))
 }
 
+// noteOrigin remembers from which platforms cases come.
+func (b *batch) noteOrigin(o origin) error {
+	if b.origins[o] || b.committer.origins[o] {
+		return nil
+	}
+	b.origins[o] = true
+	return b.exec("INSERT INTO origins (municipality, source) VALUES (?, ?) ON CONFLICT DO NOTHING", o.municipality, o.source)
+}
+
 // Settle is Apply for a worker that has more to store with its event.
 func (s *Store) Settle(ctx context.Context, c hub.CaseID, e hub.Event, facts hub.Facts) (hub.Case, hub.Effects, error) {
 	id, ok := submissionOf(e)
@@ -329,7 +338,13 @@ func (s *Store) Settle(ctx context.Context, c hub.CaseID, e hub.Event, facts hub
 	if err != nil {
 		return hub.Case{}, hub.Effects{}, fmt.Errorf("settle %s: %w", id, err)
 	}
-	return s.apply(ctx, c, e, write)
+	follow := s.followers(facts.Following)
+	return s.apply(ctx, c, e, func(b *batch) error {
+		if err := write(b); err != nil {
+			return err
+		}
+		return b.putFollowers(c, id, follow, s.o.Clock())
+	})
 }
 
 // submissionOf gives the submission that a worker's event is about: its Key is the ID.

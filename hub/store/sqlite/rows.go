@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -13,17 +14,18 @@ import (
 func loadCase(q asker, id hub.CaseID) (hub.Case, error) {
 	c := hub.Case{ID: id}
 	var stepAt int64
+	var tellers string
 	var expect sql.NullString
 	found, err := one(q, `SELECT municipality, source, service, step, step_at, ref, voice, teller, expect
 		FROM cases WHERE id = ?`, []any{id},
-		&c.Municipality, &c.Source, &c.Service, &c.Step, &stepAt, &c.Ref, &c.Voice, &c.Teller, &expect)
+		&c.Municipality, &c.Source, &c.Service, &c.Step, &stepAt, &c.Ref, &c.Voice, &tellers, &expect)
 	if err != nil {
 		return hub.Case{}, fmt.Errorf("read case %s: %w", id, err)
 	}
 	if !found {
 		return hub.Case{}, hub.ErrNotFound
 	}
-	c.StepAt = instant(stepAt)
+	c.StepAt, c.Tellers = instant(stepAt), systemsOf(tellers)
 	if expect.Valid && json.Unmarshal([]byte(expect.String), &c.Expect) != nil {
 		return hub.Case{}, fmt.Errorf("read case %s: %w", id, hub.ErrContents)
 	}
@@ -33,6 +35,26 @@ func loadCase(q asker, id hub.CaseID) (hub.Case, error) {
 		return hub.Case{}, fmt.Errorf("read case %s: %w", id, err)
 	}
 	return c, nil
+}
+
+// systemsOf reads a list of systems, whose IDs have no spaces in them; listOf writes it.
+func systemsOf(list string) []hub.SystemID {
+	var all []hub.SystemID
+	for name := range strings.FieldsSeq(list) {
+		all = append(all, hub.SystemID(name))
+	}
+	return all
+}
+
+func listOf(systems []hub.SystemID) string {
+	var list strings.Builder
+	for i, s := range systems {
+		if i > 0 {
+			list.WriteByte(' ')
+		}
+		list.WriteString(string(s))
+	}
+	return list.String()
 }
 
 func addProgress(c *hub.Case, rows *sql.Rows) error {
@@ -140,8 +162,8 @@ func (b *batch) putCase(c hub.Case, instance []byte) error {
 	return b.exec(`INSERT INTO cases (id, instance, municipality, source, service, step, step_at, ref, voice, teller, expect)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET step = excluded.step, step_at = excluded.step_at, ref = excluded.ref,
-		voice = excluded.voice, expect = excluded.expect`,
-		c.ID, instance, c.Municipality, c.Source, c.Service, c.Step, nanos(c.StepAt), c.Ref, c.Voice, c.Teller, expect)
+		voice = excluded.voice, teller = excluded.teller, expect = excluded.expect`,
+		c.ID, instance, c.Municipality, c.Source, c.Service, c.Step, nanos(c.StepAt), c.Ref, c.Voice, listOf(c.Tellers), expect)
 }
 
 // forms is the queue of the submissions; a delivery's is its system's ID, which has a

@@ -20,7 +20,8 @@
 // Kinds of things, states, times, ids of the hub's own, diarienummer. Everything that
 // a person said, or a register said of her, the names and hashes of files, and what a
 // platform calls its forms, is sealed by hub/seal under a data key of the submission's
-// own, or is a blind index.
+// own, or is a blind index. What may say anything and is no form's, such as a system's own
+// words, is sealed under data keys of its own.
 package sqlite
 
 import (

@@ -33,10 +33,11 @@ type Account struct {
 	Damaged   []Damage // that was so when the backup was made: the rest of it is whole
 }
 
-// A Damage is a file, or what a form says, that cannot be read as it was received.
+// A Damage is a file, or what a form says, that cannot be read as it was received; or
+// something that stands beside the forms.
 type Damage struct {
-	Form hub.ID
-	File string // "" for the form itself
+	Form hub.ID // "" for what is no form's
+	File string // "" for the form itself; in words what it is that is no form's
 }
 
 // Unsettled is what a hub would have to find out, if it went on from a backup.
@@ -218,7 +219,10 @@ func (u *unpacking) database(size int64) error {
 	if err := u.lookThrough(); err != nil {
 		return err
 	}
-	return u.openForms()
+	if err := u.openForms(); err != nil {
+		return err
+	}
+	return u.openLoose()
 }
 
 func partOf(name string, size int64, sum hash.Hash) Part {
@@ -286,6 +290,71 @@ func (u *unpacking) openForms() error {
 		}
 	}
 	return nil
+}
+
+// openLoose opens what is sealed and is no form's. A database from before version 4 has
+// nothing such.
+func (u *unpacking) openLoose() error {
+	if u.account.Holds.Schema < 4 {
+		return nil
+	}
+	return u.store.look(u.ctx, func(q asker) error {
+		if err := u.openWords(q); err != nil {
+			return err
+		}
+		if err := u.openTallies(q); err != nil {
+			return err
+		}
+		return u.openPauses(q)
+	})
+}
+
+func (u *unpacking) openWords(q asker) error {
+	return each(q, "SELECT system, mark, data_key, text FROM words", nil, func(rows *sql.Rows) error {
+		var system hub.SystemID
+		var mark, wrapped, text []byte
+		if err := rows.Scan(&system, &mark, &wrapped, &text); err != nil {
+			return err
+		}
+		if _, err := u.store.openLoose(wordPlace(system, mark), wrapped, text); err != nil {
+			u.account.Damaged = append(u.account.Damaged, Damage{File: fmt.Sprintf("a word of %s", system)})
+		}
+		return nil
+	})
+}
+
+func (u *unpacking) openTallies(q asker) error {
+	return each(q, "SELECT municipality, source, service, day, data_key, ids FROM sent", nil, func(rows *sql.Rows) error {
+		var t hub.Tally
+		var wrapped, ids []byte
+		if err := rows.Scan(&t.Municipality, &t.Source, &t.Service, &t.Day, &wrapped, &ids); err != nil {
+			return err
+		}
+		if _, err := u.store.openTally(t, wrapped, ids); err != nil {
+			u.account.Damaged = append(u.account.Damaged, Damage{File: fmt.Sprintf("the tally of %s of %s", t.Source, t.Day)})
+		}
+		return nil
+	})
+}
+
+// openPauses opens why systems were paused, and taken up again.
+func (u *unpacking) openPauses(q asker) error {
+	return each(q, "SELECT system, since, data_key, reason, ended_reason FROM pauses", nil, func(rows *sql.Rows) error {
+		var system hub.SystemID
+		var since int64
+		var wrapped, reason, ended []byte
+		if err := rows.Scan(&system, &since, &wrapped, &reason, &ended); err != nil {
+			return err
+		}
+		_, err := u.store.openLoose(pausePlace(system, since, "reason"), wrapped, reason)
+		if err == nil && ended != nil {
+			_, err = u.store.openLoose(pausePlace(system, since, "ended_reason"), wrapped, ended)
+		}
+		if err != nil {
+			u.account.Damaged = append(u.account.Damaged, Damage{File: fmt.Sprintf("why %s was paused", system)})
+		}
+		return nil
+	})
 }
 
 func (u *unpacking) eachBlob(text string) error {

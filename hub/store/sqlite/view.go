@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -76,16 +77,13 @@ func (g glance) query(text string, args ...any) (*sql.Rows, error) {
 // sees reports whether v may see a case. Everything that belongs to a case is seen by who
 // sees the case.
 func (s *Store) sees(q asker, v hub.Viewer, id hub.CaseID, m hub.Municipality, service string) (bool, error) {
-	person, ok := v.Citizen()
-	if !ok {
+	if _, ok := v.Citizen(); !ok {
 		return v.Sees(m, service), nil
 	}
-	if person.IsZero() {
-		return false, nil
-	}
-	for _, index := range s.keys.Indexes("person", person.Reveal()) {
+	for _, index := range s.indexes(v) {
 		var follows int
-		found, err := one(q, "SELECT 1 FROM followers WHERE person = ? AND case_id = ?", []any{index, id}, &follows)
+		found, err := one(q, "SELECT 1 FROM followers WHERE person = ? AND case_id = ? AND (checked = 0 OR checked > ?)",
+			[]any{index, id, s.freshSince()}, &follows)
 		if found || err != nil {
 			return found, err
 		}
@@ -98,13 +96,12 @@ func (s *Store) sees(q asker, v hub.Viewer, id hub.CaseID, m hub.Municipality, s
 // a time, so with several municipalities SQLite is kept (by the +) from collecting and
 // sorting all that they have.
 func (s *Store) wall(v hub.Viewer, municipality, caseID string) (condition string, args []any) {
-	if person, ok := v.Citizen(); ok {
-		if !person.IsZero() {
-			for _, index := range s.keys.Indexes("person", person.Reveal()) {
-				args = append(args, index)
-			}
+	if _, ok := v.Citizen(); ok {
+		for _, index := range s.indexes(v) {
+			args = append(args, index)
 		}
-		return caseID + " IN (SELECT case_id FROM followers WHERE person IN (" + marks(len(args)) + "))", args
+		return caseID + " IN (SELECT case_id FROM followers WHERE person IN (" + marks(len(args)) +
+			") AND (checked = 0 OR checked > ?))", append(args, s.freshSince())
 	}
 	ms, all := v.Municipalities()
 	if all {
@@ -410,10 +407,15 @@ func (s *Store) listQuery(v hub.Viewer, f hub.Filter) (string, []any) {
 		municipality, caseID = "+"+municipality, "+"+caseID
 	}
 	condition, args := s.wall(v, municipality, caseID)
-	text := `SELECT s.id, s.case_id, s.received, c.municipality, c.service
+	text := `SELECT s.id, s.case_id, s.received, s.inkommen, c.municipality, c.service
 		FROM submissions s JOIN cases c ON c.id = s.case_id
 		WHERE ` + condition + ` AND s.n > coalesce((SELECT n FROM submissions WHERE id = ?), 0)`
 	args = append(args, f.After)
+	if !f.From.IsZero() || !f.Until.IsZero() {
+		text += cameBetween
+		from, until := between(f)
+		args = append(args, from, until, from, until, from, until)
+	}
 	switch {
 	case held && f.Reason != "":
 		text += " AND s.id IN (SELECT submission FROM progress WHERE state = 'HELD' AND reason = ?)"
@@ -428,28 +430,46 @@ func (s *Store) listQuery(v hub.Viewer, f hub.Filter) (string, []any) {
 	return text + " ORDER BY s.n", args
 }
 
+// cameBetween narrows a list to what came in between two times. The list is gone through in
+// its order all the same, so that pages cost alike, but no longer than there is any of it.
+const cameBetween = ` AND +s.inkommen >= ? AND +s.inkommen < ?
+	AND s.n >= (SELECT min(n) FROM submissions WHERE inkommen >= ? AND inkommen < ?)
+	AND s.n <= (SELECT max(n) FROM submissions WHERE inkommen >= ? AND inkommen < ?)`
+
+func between(f hub.Filter) (from, until int64) {
+	from, until = math.MinInt64, math.MaxInt64
+	if !f.From.IsZero() {
+		from = nanos(f.From)
+	}
+	if !f.Until.IsZero() {
+		until = nanos(f.Until)
+	}
+	return from, until
+}
+
 // A listed is a submission that was found for a list.
 type listed struct {
 	id       hub.ID
 	of       hub.CaseID
 	received time.Time
+	inkommen time.Time
 }
 
 func (s *Store) listed(q asker, v hub.Viewer, text string, args []any, limit int) ([]listed, error) {
 	var found []listed
 	err := each(q, text, args, func(rows *sql.Rows) error {
 		var l listed
-		var received int64
+		var received, inkommen int64
 		var m hub.Municipality
 		var service string
-		if err := rows.Scan(&l.id, &l.of, &received, &m, &service); err != nil {
+		if err := rows.Scan(&l.id, &l.of, &received, &inkommen, &m, &service); err != nil {
 			return err
 		}
 		ok, err := s.sees(q, v, l.of, m, service)
 		if !ok || err != nil {
 			return err
 		}
-		l.received = instant(received)
+		l.received, l.inkommen = instant(received), instant(inkommen)
 		if found = append(found, l); len(found) == limit {
 			return errEnough
 		}
@@ -462,7 +482,7 @@ func (s *Store) listed(q asker, v hub.Viewer, text string, args []any, limit int
 }
 
 func lineOf(c hub.Case, l listed) hub.Line {
-	line := hub.Line{Case: c, Received: l.received}
+	line := hub.Line{Case: c, Received: l.received, Inkommen: l.inkommen}
 	if p := c.Find(hub.Key(l.id)); p != nil {
 		line.Submission = *p
 	}

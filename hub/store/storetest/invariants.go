@@ -62,7 +62,7 @@ func (j *journey) receive() {
 	}
 	j.forms++
 	a := j.w.arrival(j.instance, version(fmt.Sprint(j.forms)), containing(fmt.Sprint(j.instance, j.forms)))
-	a.Teller = j.teller
+	a.Tellers = []hub.SystemID{j.teller}
 	got, err := j.w.store.Receive(j.w.ctx, a)
 	if err != nil {
 		j.Fatalf("receive: %v", err)

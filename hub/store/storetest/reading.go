@@ -64,6 +64,12 @@ func (w *world) reads(v hub.Viewer, id hub.ID, c hub.Case, b hub.Blob) map[strin
 	_, said["CaseOf"] = w.store.CaseOf(w.ctx, v, id)
 	_, said["Statuses of the case"] = w.store.Statuses(w.ctx, v, c.ID, 0, 0)
 	_, said["Attempts"] = w.store.Attempts(w.ctx, v, c.Deliveries[0].Key)
+	_, said["Acts"] = w.store.Acts(w.ctx, v, c.ID)
+	named, err := w.store.Named(w.ctx, v, string(id))
+	if err == nil && !slices.Contains(named, c.ID) {
+		err = hub.ErrNotFound
+	}
+	said["Named"] = err
 	r, err := w.store.Open(w.ctx, v, id, b)
 	if err == nil {
 		r.Close()
@@ -155,17 +161,50 @@ func testReports(w *world) {
 		{"the same id of another system", bygg, []hub.Report{{ID: "e1", Ref: "BN 2026-1", Step: hub.Avslutat}}, hub.UnderHandlaggning, 0},
 		{"another system with our key", bygg, []hub.Report{{ID: "e5", Key: c.Deliveries[0].Key, Ref: "x", Step: hub.Avslutat}}, hub.UnderHandlaggning, 0},
 	} {
-		fxs, err := w.store.Report(w.ctx, tc.system, tc.rs, "", w.clock())
+		heard, err := w.store.Report(w.ctx, tc.system, tc.rs, "", w.clock())
 		w.must(err, tc.name)
 		lines := 0
-		for _, fx := range fxs {
-			lines += len(fx.Statuses)
+		for _, h := range heard {
+			lines += len(h.Effects.Statuses)
 		}
 		if step := w.caseOf(c.ID).Step; step != tc.step || lines != tc.lines {
 			w.Errorf("%s: the case is at %s with %d new lines, want %s with %d", tc.name, step, lines, tc.step, tc.lines)
 		}
 	}
 	w.state(w.caseOf(other.ID), other.Deliveries[0].Key, hub.Ready)
+	w.testHearing(c, handling)
+}
+
+// testHearing: of each report it is told what became of it.
+func (w *world) testHearing(c hub.Case, before hub.Report) {
+	unknown := hub.Report{ID: "h1", Ref: "BN 2026-404", Word: "utreds"}
+	for _, tc := range []struct {
+		name   string
+		system hub.SystemID
+		r      hub.Report
+		want   hub.Hearing
+	}{
+		{"heard before", diarium, before, hub.Hearing{Case: c, Again: true}},
+		{"by our key", diarium, hub.Report{ID: "h2", Key: c.Deliveries[0].Key}, hub.Hearing{Case: c}},
+		{"about what is not known", diarium, unknown, hub.Hearing{}},
+		{"about what is not known, again", diarium, unknown, hub.Hearing{Again: true}},
+		{"about another system's delivery", bygg, hub.Report{ID: "h3", Key: c.Deliveries[0].Key}, hub.Hearing{Foreign: true}},
+		{"about another system's delivery, again", bygg, hub.Report{ID: "h3", Key: c.Deliveries[0].Key}, hub.Hearing{Foreign: true}},
+	} {
+		heard, err := w.store.Report(w.ctx, tc.system, []hub.Report{tc.r}, "", w.clock())
+		w.must(err, tc.name)
+		if len(heard) != 1 {
+			w.Errorf("%s: %d outcomes of one report", tc.name, len(heard))
+			continue
+		}
+		got := heard[0]
+		if got.Case.ID != tc.want.Case.ID || got.Again != tc.want.Again || got.Foreign != tc.want.Foreign {
+			w.Errorf("%s: case %q, again %v, foreign %v", tc.name, got.Case.ID, got.Again, got.Foreign)
+		}
+		if got.Case.ID != "" && len(got.Case.Deliveries) == 0 {
+			w.Errorf("%s: the case is given without its rows", tc.name)
+		}
+	}
 }
 
 func testEarlyReports(w *world) {

@@ -58,11 +58,29 @@ func Run(t *testing.T, newBed NewBed) {
 		{"kill at each point", testKill},
 		{"leases that ran out", testExpiredLeases},
 		{"the wall", testWall},
+		{"who follows a case", testFollowers},
+		{"what a register says lasts a day", testFollowingLasts},
+		{"citizens who have had other numbers", testPreviousNumbers},
+		{"sessions", testSessions},
 		{"the feed has no gaps", testFeed},
+		{"the tail of the feed", testTail},
+		{"who is told", testTellers},
 		{"lists have pages", testPaging},
+		{"lists of some days", testDays},
+		{"references", testReferences},
+		{"handling times", testHandling},
+		{"tallies", testTallies},
+		{"notices", testNotices},
+		{"pauses", testPauses},
+		{"what was told", testTold},
 		{"reports are heard once", testReports},
 		{"reports that come early", testEarlyReports},
+		{"words that nobody has translated", testWords},
+		{"words that are translated", testTranslate},
+		{"words that are translated late", testLateNews},
+		{"words of many reports", testManyReports},
 		{"what people decide", testDecisions},
+		{"who has looked", testLooked},
 		{"made anew", testAnew},
 		{"what was announced", testAnnounced},
 		{"the work list", testWorkList},
@@ -100,8 +118,9 @@ const (
 
 // Persons of the suite: Skatteverket's test numbers.
 var (
-	anna   = mustPerson("189001019802")
-	bertil = mustPerson("189104019816")
+	anna    = mustPerson("189001019802")
+	bertil  = mustPerson("189104019816")
+	cecilia = mustPerson("189206309818")
 )
 
 func mustPerson(digits string) hub.PersonID {
@@ -168,7 +187,11 @@ func containing(text string) change {
 }
 func version(v string) change     { return func(a *hub.Arrival) { a.Submission.Source.Version = v } }
 func handedOn(l hub.Lease) change { return func(a *hub.Arrival) { a.Lease = l } }
-func from(ps ...hub.Party) change { return func(a *hub.Arrival) { a.Submission.Parties = ps } }
+
+// from has a form come from persons, of whom the first follows its case at once.
+func from(ps ...hub.Party) change {
+	return func(a *hub.Arrival) { a.Submission.Parties, a.Followers = ps, []hub.PersonID{ps[0].ID} }
+}
 
 // arrival is a form of the platform's instance; "" makes it one without a reference.
 func (w *world) arrival(instance string, changes ...change) hub.Arrival {
@@ -181,7 +204,7 @@ func (w *world) arrival(instance string, changes ...change) hub.Arrival {
 			Answers:   hub.NewAnswers(map[string]any{"arende": instance}),
 		},
 		Own: true, Client: "etjanst", Fingerprint: sha256.Sum256([]byte(instance)), Now: w.clock(),
-		Voice: diarium, Teller: platform,
+		Voice: diarium, Tellers: []hub.SystemID{platform}, Followers: []hub.PersonID{anna},
 	}
 	for _, change := range changes {
 		change(&a)

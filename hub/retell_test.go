@@ -1,0 +1,91 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// told is a case whose platform has been told so many times, an hour apart from t0 on; what
+// comes after that waits for it in vain.
+func told(t *testing.T, times int, then ...Event) Case {
+	t.Helper()
+	c, _ := play(t, sending(t, Lookup), came(Yes))
+	for n, s := range []Step{UnderHandlaggning, Beslutat, Avslutat} {
+		c, _ = play(t, c, Reported{When{t0}, "S1-diarium", Report{System: "k.diarium", ID: fmt.Sprint(n), Step: s, At: t0}})
+	}
+	for n := range times {
+		at := t0.Add(time.Duration(n) * time.Hour)
+		key := Key(fmt.Sprint("S1-tell-", n+1))
+		c, _ = play(t, c, Claimed{When{at}, key, alive}, Started{When{at}, key, alive, [32]byte{}, false},
+			Answered{When: When{at}, Key: key, Lease: alive, Answer: Yes, Receipt: Receipt{Number: "told"}})
+	}
+	c, _ = play(t, c, then...)
+	return c
+}
+
+func TestWhatIsToldAgain(t *testing.T) {
+	at := t0.Add(10 * time.Hour)
+	fails := []Event{
+		Claimed{When{at}, "S1-tell-3", alive}, Started{When{at}, "S1-tell-3", alive, [32]byte{}, false},
+		Answered{When: When{at}, Key: "S1-tell-3", Lease: alive, Answer: NotNow, Jitter: 0.5},
+	}
+	hour := func(n int) time.Time { return t0.Add(time.Duration(n) * time.Hour) }
+	for _, tc := range []struct {
+		name, why   string
+		c           Case
+		system      SystemID
+		from, until time.Time
+		want        [4]State // of the four tellings
+	}{
+		{"all", "in order: one waits for the one before it", told(t, 4), "shared.oep", hour(0), hour(9), [4]State{Ready, Blocked, Blocked, Blocked}},
+		{"the middle", "what was told before and after it stays", told(t, 4), "shared.oep", hour(1), hour(3), [4]State{Delivered, Ready, Blocked, Delivered}},
+		{"until is not included", "two periods side by side have no telling in common", told(t, 4), "shared.oep", hour(2), hour(3), [4]State{Delivered, Delivered, Ready, Delivered}},
+		{"what waits goes after it", "the Teller hears all of it in order", told(t, 2, fails...), "shared.oep", hour(0), hour(2), [4]State{Ready, Blocked, Blocked, Blocked}},
+		{"what stands in turn", "it would have gone at once", told(t, 1), "shared.oep", hour(0), hour(1), [4]State{Ready, Blocked, Blocked, Blocked}},
+		{"another period", "nothing was told then", told(t, 2), "shared.oep", hour(5), hour(9), [4]State{Delivered, Delivered, Ready, Blocked}},
+		{"another system", "a document is never delivered again", told(t, 4), "k.diarium", t0.Add(-time.Hour), hour(9), [4]State{Delivered, Delivered, Delivered, Delivered}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, fx, err := Next(tc.c, Retold{When{at}, Retelling{tc.system, tc.from, tc.until}, "registrator"})
+			if err != nil && !errors.Is(err, ErrLost) {
+				t.Fatal(err)
+			}
+			for i, want := range tc.want {
+				if p := c.Find(Key(fmt.Sprint("S1-tell-", i+1))); p.State != want {
+					t.Errorf("telling %d is %s, want %s: %s", i+1, p.State, want, tc.why)
+				}
+			}
+			if c.Find("S1-diarium").State != Confirmed || c.Step != Avslutat || len(fx.Statuses) != 0 {
+				t.Errorf("the document is %s, the citizen sees %s, and is told %d times", c.Find("S1-diarium").State, c.Step, len(fx.Statuses))
+			}
+			if again := err == nil; again && (len(fx.Acts) != 1 || fx.Acts[0].By != "registrator" || fx.Acts[0].What != "told again") {
+				t.Errorf("the log is told %+v", fx.Acts)
+			}
+		})
+	}
+}
+
+// Who asks for the same again while it waits, or when it has been told, changes nothing; and
+// a telling that is told again has all its attempts.
+func TestToldAgainOnce(t *testing.T) {
+	at := t0.Add(10 * time.Hour)
+	again := Retold{When{at}, Retelling{"shared.oep", t0, at}, "registrator"}
+	c, _ := play(t, told(t, 4), again)
+	if _, _, err := Next(c, again); !errors.Is(err, ErrLost) {
+		t.Errorf("while it waits: %v, want ErrLost", err)
+	}
+	for n := range 4 {
+		key := Key(fmt.Sprint("S1-tell-", n+1))
+		p := c.Find(key)
+		if p.Receipt != nil || p.tries() != 0 {
+			t.Errorf("%s has %d tries and the receipt %v", key, p.tries(), p.Receipt)
+		}
+		c, _ = play(t, c, Claimed{When{at}, key, alive}, Started{When{at}, key, alive, [32]byte{}, false},
+			Answered{When: When{at}, Key: key, Lease: alive, Answer: Yes, Receipt: Receipt{Number: "told"}})
+	}
+	if _, _, err := Next(c, again); !errors.Is(err, ErrLost) {
+		t.Errorf("when it has been told: %v, want ErrLost", err)
+	}
+}
