@@ -7,12 +7,17 @@ package connectors
 import (
 	"github.com/knutpunkt/knutpunkt/connectors/filedrop"
 	"github.com/knutpunkt/knutpunkt/connectors/json"
+	"github.com/knutpunkt/knutpunkt/connectors/mail"
+	"github.com/knutpunkt/knutpunkt/connectors/messaging"
 	"github.com/knutpunkt/knutpunkt/connectors/navet"
 	"github.com/knutpunkt/knutpunkt/connectors/oep"
 	"github.com/knutpunkt/knutpunkt/connectors/rest"
 	"github.com/knutpunkt/knutpunkt/connectors/sif"
+	"github.com/knutpunkt/knutpunkt/connectors/webhook"
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
 // All are the connectors that ship with Knutpunkt.
-var All = []hub.Connector{oep.New, json.New, navet.New, sif.New, rest.New, filedrop.New}
+var All = []hub.Connector{
+	oep.New, json.New, navet.New, sif.New, rest.New, filedrop.New, webhook.New, mail.New, messaging.New,
+}
