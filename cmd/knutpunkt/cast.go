@@ -16,6 +16,8 @@ import (
 	"github.com/knutpunkt/knutpunkt/connectors/navet/navetsim"
 	"github.com/knutpunkt/knutpunkt/connectors/oep/oepsim"
 	"github.com/knutpunkt/knutpunkt/connectors/sif/sifsim"
+	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/web/eidsim"
 )
 
 // A cast is the citizens of the demo and the forms that they send in.
@@ -181,10 +183,32 @@ func (c *cast) misfortunes(ctx context.Context) {
 	c.sims.navet.Mend()
 }
 
-// Children in Eslöv, with the one who applies for them: Skatteverket's official test
-// numbers.
+// Children who learn to play in Eslöv, with the one who applies for them: Skatteverket's
+// official test numbers. The first two have cases in Karlskrona too.
 var musicians = []struct{ child, applicant string }{
-	{"202301012395", "199409272383"}, {"202201022387", "199803282384"},
+	{"202302142399", "199001012385"}, {"202301012395", "199409272383"}, {"202201022387", "199803282384"},
+}
+
+// citizens are those whom the demo's e-ID lets anybody be.
+func citizens() []eidsim.Person {
+	var all []eidsim.Person
+	for _, p := range []struct{ number, about string }{
+		{"199001012385", "har ärenden i två kommuner"},
+		{"198707012392", "är vårdnadshavare i ett ärende som någon annan har skickat in"},
+		{"198604069883", "har sökt förskoleplats"},
+		{"199409272383", "har anmält ett barn till kulturskolan i Eslöv"},
+		{"198501139995", "har sökt bygglov"},
+		{"198206822390", "har ett samordningsnummer"},
+		{"197910039283", "har skyddade personuppgifter"},
+		{"196512073245", "har kanske inga ärenden än"},
+	} {
+		id, err := hub.ParsePersonID(p.number)
+		if err != nil {
+			panic("a test person's number is none")
+		}
+		all = append(all, eidsim.Person{Number: id, About: p.about})
+	}
+	return all
 }
 
 // postMusic posts Eslöv's own form as Knutpunkt's own JSON, as a good platform does:
@@ -194,7 +218,7 @@ func (s *simulators) postMusic(ctx context.Context, seed int) (id string, err er
 	if err != nil {
 		return "", err
 	}
-	who := musicians[seed%len(musicians)]
+	who := musicians[seed/10%len(musicians)]
 	body, _ := json.Marshal(map[string]any{
 		"municipality": "1285", "service": "kulturskola",
 		"source":    map[string]any{"system": "hemsidan", "id": fmt.Sprintf("K-%06d", seed), "version": "1"},

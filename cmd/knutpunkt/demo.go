@@ -36,7 +36,7 @@ func demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Start a whole simulated municipality and play a story",
 		Long: `Start a whole simulated municipality: a form platform whose citizens send in forms,
-Navet, a diarium and a building system, and the hub between them with an embedded
+Navet, a diarium, a building system and an e-ID, and the hub between them with an embedded
 store. A story is played in the terminal and on the pages. Nothing leaves this machine.
 
 With --once the story is played to its end, and the last line is the tally. Exit code 0
@@ -123,6 +123,7 @@ func (o demoOptions) introduce(in *installation, sims *simulators) {
 		return
 	}
 	fmt.Printf("Knutpunkt is running, with everything it keeps in %s\n\n", o.dir)
+	fmt.Printf("  Mina ärenden           http://%s/\n", in.settings.Listen)
 	fmt.Printf("  the work list          http://%s/console\n", in.settings.Operator)
 	fmt.Printf("  metrics                http://%s/metrics\n", in.settings.Operator)
 	fmt.Printf("  public API             http://%s/openapi.json\n", in.settings.Listen)

@@ -32,6 +32,7 @@ type hostileBed struct {
 	log   string       // of the processes that have ended
 	trap  net.Listener // nothing must ever call it
 	fell  atomic.Int64 // how often it did
+	told  *subscriber  // hears of the free texts
 
 	mu        sync.Mutex
 	forms     int
@@ -64,11 +65,11 @@ func newHostileBed(t *testing.T) *hostileBed {
 	if _, err := o.stage(); err != nil {
 		t.Fatal(err)
 	}
-	b.configure(t)
 	var err error
 	if b.trap, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
+	b.configure(t)
 	t.Cleanup(func() { b.trap.Close() })
 	go func() {
 		for {
@@ -80,6 +81,7 @@ func newHostileBed(t *testing.T) *hostileBed {
 			c.Close()
 		}
 	}()
+	b.openEID(t)
 	b.begin(t)
 	return b
 }
@@ -97,15 +99,12 @@ func (b *hostileBed) configure(t *testing.T) {
 	b.write(t, "knutpunkt.yaml", regexp.MustCompile(`(?m)^clients:.*$`).ReplaceAllStringFunc(settings, func(line string) string { return line + clients.String() }))
 	b.add(t, "knutpunkt.yaml", "proxies: [127.0.0.2]\n")
 	b.add(t, "routes/karlskrona/systems.yaml", "\nportal:\n  connector: json\n\narkiv:\n  connector: filedrop\n  folder: file:data/arkiv/in\n  done: file:data/arkiv/done\n")
+	b.configureReports(t)
 	b.add(t, "routes/shared/systems.yaml", "  print: false\n")
-	for name, from := range map[string]string{"fri": "portal, service: fri", "latin": "portal, service: latin", "oep": `oep, service: "790"`} {
-		mapping := name
-		if name == "oep" {
-			mapping = "fri"
-		}
-		b.write(t, "routes/karlskrona/prov-"+name+".yaml", fmt.Sprintf("title: Fri text\nfrom: { system: %s }\ndeliver:\n  - { to: arkiv, mapping: prov/%s, voice: true }\n"+
-			"protected: hold\nkeep: 90 dagar\ndecision: KS 2026-1\nowner: prov@karlskrona.example\n", from, mapping))
-	}
+	b.route(t, "fri", "portal, service: fri", "arkiv", "fri")
+	b.configureSubscriber(t)
+	b.route(t, "latin", "portal, service: latin", "arkiv", "latin")
+	b.route(t, "oep", `oep, service: "790"`, "arkiv", "fri")
 	given := `{"municipality":{"code":"1080","name":"Karlskrona kommun"},"title":"Fri text","submission":{"id":"01KA0000000000000000000101","service":"fri","inkommen":"2026-03-01T23:30:00+01:00","answers":{"text":"hej"}}}`
 	b.write(t, "mappings/prov/fri.yaml", "operation: file\noutput: json\ndocument: { text?: \"${answers.text}\" }\n")
 	b.write(t, "mappings/prov/fri.test/a/given.json", given)
@@ -118,6 +117,13 @@ func (b *hostileBed) configure(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// route adds one that passes a text on to a system.
+func (b *hostileBed) route(t *testing.T, name, from, to, mapping string) {
+	t.Helper()
+	b.write(t, "routes/karlskrona/prov-"+name+".yaml", fmt.Sprintf("title: Fri text\nfrom: { system: %s }\ndeliver:\n  - { to: %s, mapping: prov/%s, voice: true }\n"+
+		"protected: hold\nkeep: 90 dagar\ndecision: KS 2026-1\nowner: prov@karlskrona.example\n", from, to, mapping))
 }
 
 func (b *hostileBed) write(t *testing.T, file, text string) {
@@ -331,8 +337,7 @@ func (b *hostileBed) answer(t *testing.T, c net.Conn) *hostileAnswer {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	fmt.Fprintf(&b.said, "%v\n%s\n", resp.Header, body)
-	if location := resp.Header.Get("Location"); resp.StatusCode == http.StatusAccepted {
-		id := strings.TrimPrefix(location, "/v1/submissions/")
+	if id, is := strings.CutPrefix(resp.Header.Get("Location"), "/v1/submissions/"); is && resp.StatusCode == http.StatusAccepted {
 		if _, there := b.accepted[id]; !there {
 			b.accepted[id] = ""
 		}
@@ -491,8 +496,8 @@ func (b *hostileBed) checkSilence(t *testing.T) {
 		!strings.Contains(places["/metrics"], "knutpunkt_") || !strings.Contains(places["the list"], "COMPLETED") {
 		t.Fatalf("%d files were looked through: nothing was tested", kept)
 	}
-	canaries := []string{citizen, citizen[2:], "19900101-2385", "900101-2385", wrongNumber, hiddenName, hiddenFile, hiddenPeer, hiddenToken, hiddenReason, "injicerat", b.secret("registrator"), b.secret("gruppledare")}
-	for _, client := range []string{"oep", "hemsidan", "portalen", "smal", "ivrig", "tillfallig"} {
+	canaries := []string{citizen, citizen[2:], "19900101-2385", "900101-2385", wrongNumber, hiddenName, hiddenFile, hiddenPeer, hiddenToken, hiddenReason, "injicerat", "Kvarnbyn", b.secret("registrator"), b.secret("gruppledare"), arkivSigns, eslovSigns}
+	for _, client := range []string{"oep", "hemsidan", "mina-arenden", "portalen", "smal", "ivrig", "tillfallig"} {
 		canaries = append(canaries, b.token(client))
 	}
 	for place, text := range places {

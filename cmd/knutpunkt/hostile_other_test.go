@@ -11,20 +11,11 @@ import (
 	"testing"
 )
 
-// otherRows are about streams, what systems tell, what operators write, and the log.
+// otherRows are about streams, what operators write, and the log.
 func (b *hostileBed) otherRows() []hostileRow {
-	const pulled = "systems are asked for what has happened; none may call"
-	const unsubscribed = "nobody can subscribe to calls from us"
 	rows := []hostileRow{
-		{n: 89, name: "a report without a signature", notYet: pulled},
-		{n: 90, name: "a report out of time", notYet: pulled},
-		{n: 91, name: "a report again", notYet: pulled},
-		{n: 92, name: "a report on another's case", notYet: pulled},
-		{n: 93, name: "a report on nothing", notYet: pulled},
-		{n: 94, name: "a word that nobody knows", notYet: pulled},
 		{n: 95, name: "taken back too late", act: takenBackTooLate},
-		{n: 96, name: "a call to where none may go", notYet: unsubscribed},
-		{n: 97, name: "a subscriber that leads astray", notYet: unsubscribed},
+		{n: 96, name: "a call to where none may go", act: hostileSubscribers},
 		{n: 98, name: "stream, token in the address", request: call("GET", "/v1/submissions/"+noSuchID+"/events?access_token="+hiddenToken, ""), want: "400 token-in-query"},
 		{n: 98, name: "stream, nobody", request: call("GET", "/v1/submissions/"+noSuchID+"/events", ""), want: "401 unauthorized", headers: []string{"Www-Authenticate"}},
 		{n: 98, name: "stream, from another site", request: b.get("/v1/submissions/"+noSuchID+"/events", "Origin: https://evil.example"), want: "403 cross-origin"},
@@ -107,13 +98,22 @@ func sixthStream(t *testing.T, b *hostileBed) {
 
 // hostileSystems: a configuration with an address that nobody may have is not run.
 func hostileSystems(t *testing.T, b *hostileBed) {
+	b.refusesAddresses(t, "routes/shared/systems.yaml", `(?m)^  url: .*$`)
+}
+
+// hostileSubscribers are written in systems.yaml, and nowhere else.
+func hostileSubscribers(t *testing.T, b *hostileBed) {
+	b.refusesAddresses(t, "routes/eslov/systems.yaml", `(?m)^  url: http://127\.0\.0\.1:\d+/besked$`)
+}
+
+// refusesAddresses requires that nobody may be called at a place where no system is.
+func (b *hostileBed) refusesAddresses(t *testing.T, file, where string) {
+	t.Helper()
 	for _, address := range []string{
 		"http://192.0.2.1/", "https://user:hemligt@platform.example/", "http://169.254.169.254/latest", "https://169.254.169.254/", "https://[fe80::1]/",
 		"https://[::ffff:169.254.169.254]/", "file:///etc/passwd", "gopher://platform.example/", "https:///",
 	} {
-		const file = "routes/shared/systems.yaml"
-		url := regexp.MustCompile(`(?m)^  url: .*$`)
-		b.refuses(t, file, url.ReplaceAllLiteralString(read(filepath.Join(b.dir, file)), `  url: "`+address+`"`))
+		b.refuses(t, file, regexp.MustCompile(where).ReplaceAllLiteralString(read(filepath.Join(b.dir, file)), `  url: "`+address+`"`))
 	}
 }
 

@@ -29,7 +29,7 @@ type hostileRow struct {
 
 // hostileRows are all of them, in their order.
 func hostileRows(b *hostileBed) []hostileRow {
-	return slices.Concat(b.httpRows(), b.wallRows(), b.envelopeRows(), b.xmlRows(), b.fileRows(), b.keyRows(), b.otherRows())
+	return slices.Concat(b.httpRows(), b.wallRows(), b.envelopeRows(), b.xmlRows(), b.fileRows(), b.keyRows(), b.reportRows(), b.citizenRows(), b.otherRows())
 }
 
 const lastHostileRow = 105

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -22,21 +23,27 @@ import (
 
 	"github.com/knutpunkt/knutpunkt"
 	"github.com/knutpunkt/knutpunkt/connectors/filedrop/filedropsim"
+	"github.com/knutpunkt/knutpunkt/connectors/mail/mailsim"
+	"github.com/knutpunkt/knutpunkt/connectors/messaging/messagingsim"
 	"github.com/knutpunkt/knutpunkt/connectors/navet/navetsim"
 	"github.com/knutpunkt/knutpunkt/connectors/oep/oepsim"
 	"github.com/knutpunkt/knutpunkt/connectors/sif/sifsim"
+	"github.com/knutpunkt/knutpunkt/connectors/webhook/webhooksim"
+	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/config"
 	"github.com/knutpunkt/knutpunkt/hub/document"
 	"github.com/knutpunkt/knutpunkt/hub/seal"
+	"github.com/knutpunkt/knutpunkt/hub/web/eidsim"
 )
 
 func simulatorsCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "simulators",
-		Short: "Run a simulated form platform, Navet, diarium and building system",
+		Short: "Run a simulated form platform, Navet, diarium, building system and e-ID",
 		Long: `Run the simulators that the shipped configuration speaks to, alone, on the addresses
-that it names: a form platform, Navet, two diaria and a building system. They keep
+that it names: a form platform, Navet, two diaria, a building system, a mail server, a
+messaging system, and an e-ID that lets anybody be any of its test persons. They keep
 ledgers in the folder, go on from them, and the platform posts again what no hub has
 answered for. Secrets and keys that the configuration refers to are made if they are
 not there.`,
@@ -72,8 +79,13 @@ type simulators struct {
 	navet    *navetsim.Sim
 	diaria   map[string]*sifsim.Sim // by the municipality's folder
 	bygg     *filedropsim.Sim
+	post     *mailsim.Sim
+	messages *messagingsim.Sim
+	website  *webhooksim.Sim // Eslöv's own, which hears how its forms are getting on
+	eid      *eidsim.Provider
 
 	servers []*http.Server
+	mailbox net.Listener
 	running sync.WaitGroup
 	stop    context.CancelFunc
 }
@@ -84,6 +96,10 @@ const (
 	navetPort         = 12
 	karlskronaDiarium = 13
 	eslovDiarium      = 14
+	postPort          = 15
+	messagesPort      = 16
+	eidPort           = 17
+	websitePort       = 18
 )
 
 // pace is how fast the simulated diaria handle their cases.
@@ -125,6 +141,9 @@ func (s *simulators) open() (err error) {
 			return err
 		}
 	}
+	if err := s.openWayBack(ledger, secret); err != nil {
+		return err
+	}
 	schema, err := document.CompileXSD(knutpunkt.Files, "schemas/bygg/ansokan-1.0.xsd")
 	if err != nil {
 		return err
@@ -133,6 +152,31 @@ func (s *simulators) open() (err error) {
 	s.bygg, err = filedropsim.New(filedropsim.Options{
 		Dir: ledger("bygg"), Folder: filepath.Join(inbox, "in"), Done: filepath.Join(inbox, "done"),
 		Refused: filepath.Join(inbox, "refused"), Schema: schema, Clock: time.Now,
+	})
+	return err
+}
+
+// openWayBack opens those by whom citizens and others hear of their cases.
+func (s *simulators) openWayBack(ledger, secret func(string) string) (err error) {
+	if s.post, err = mailsim.New(mailsim.Options{Dir: ledger("post"), Clock: time.Now}); err != nil {
+		return err
+	}
+	s.messages, err = messagingsim.New(messagingsim.Options{
+		Dir: ledger("meddelanden"), Clock: time.Now, Client: "knutpunkt", Secret: secret("meddelanden"),
+	})
+	if err != nil {
+		return err
+	}
+	s.website, err = webhooksim.New(webhooksim.Options{
+		Dir: ledger("hemsidan"), Clock: time.Now, Secrets: []string{secret("hemsidans-besked")},
+	})
+	if err != nil {
+		return err
+	}
+	pages := "http://" + s.settings.Listen
+	s.eid, err = eidsim.New(eidsim.Options{
+		Issuer: "http://" + s.address(eidPort), Client: "knutpunkt", Secret: hub.NewSecret(secret("login")),
+		Back: []string{pages + "/login/done"}, Ended: []string{pages + "/logout"}, Persons: citizens(), Clock: time.Now,
 	})
 	return err
 }
@@ -153,6 +197,8 @@ func (s *simulators) start(ctx context.Context) error {
 		{"form platform", platformPort, s.platform, nil}, {"Navet", navetPort, s.navet, tlsConfig},
 		{"diarium in Karlskrona", karlskronaDiarium, s.diaria["karlskrona"], nil},
 		{"diarium in Eslöv", eslovDiarium, s.diaria["eslov"], nil},
+		{"messaging system", messagesPort, s.messages, nil}, {"e-ID", eidPort, s.eid, nil},
+		{"website of Eslöv", websitePort, s.website, nil},
 	} {
 		l, err := net.Listen("tcp", s.address(sim.port))
 		if err != nil {
@@ -165,6 +211,10 @@ func (s *simulators) start(ctx context.Context) error {
 		s.servers = append(s.servers, server)
 		s.running.Go(func() { server.Serve(l) })
 	}
+	if s.mailbox, err = net.Listen("tcp", s.address(postPort)); err != nil {
+		return fmt.Errorf("the simulated mail server cannot listen on %s: something else does; try --port", s.address(postPort))
+	}
+	s.running.Go(func() { s.post.Listen(s.mailbox) })
 	s.running.Go(func() { s.empty(ctx) })
 	return nil
 }
@@ -208,9 +258,12 @@ func (s *simulators) address(above int) string {
 // addresses lists where everything listens, a line each.
 func (s *simulators) addresses() string {
 	return fmt.Sprintf("  form platform          http://%s\n  Navet                  https://%s\n"+
-		"  diarium in Karlskrona  http://%s\n  diarium in Eslöv       http://%s\n  building system        %s\n",
+		"  diarium in Karlskrona  http://%s\n  diarium in Eslöv       http://%s\n  building system        %s\n"+
+		"  mail server            smtp://%s\n  messaging system       http://%s\n  e-ID                   http://%s\n"+
+		"  website of Eslöv       http://%s\n",
 		s.address(platformPort), s.address(navetPort), s.address(karlskronaDiarium), s.address(eslovDiarium),
-		filepath.Join(s.dir, "data", "bygg", "in"))
+		filepath.Join(s.dir, "data", "bygg", "in"), s.address(postPort), s.address(messagesPort), s.address(eidPort),
+		s.address(websitePort))
 }
 
 func (s *simulators) close() {
@@ -221,7 +274,13 @@ func (s *simulators) close() {
 		server.Close()
 	}
 	s.platform.Close()
+	if s.mailbox != nil {
+		s.mailbox.Close()
+	}
 	s.running.Wait()
+	s.post.Close()
+	s.messages.Close()
+	s.website.Close()
 	s.navet.Close()
 	for _, d := range s.diaria {
 		d.Close()
@@ -237,14 +296,17 @@ func makeSecrets(dir string) error {
 		return err
 	}
 	for _, name := range []string{
-		"oep-client", "hemsidan-client", "oep-password", "diarium-authkey", "eslov-diarium-authkey", "registrator", "gruppledare",
+		"oep-client", "hemsidan-client", "mina-arenden-client", "oep-password", "diarium-authkey", "eslov-diarium-authkey",
+		"meddelanden", "login", "registrator", "gruppledare",
 	} {
-		path := filepath.Join(folder, name)
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			if err := os.WriteFile(path, []byte(rand.Text()+"\n"), 0o600); err != nil {
-				return err
-			}
+		if err := writeOnce(filepath.Join(folder, name), rand.Text()); err != nil {
+			return err
 		}
+	}
+	key := make([]byte, 32)
+	rand.Read(key)
+	if err := writeOnce(filepath.Join(folder, "hemsidans-besked"), "whsec_"+base64.StdEncoding.EncodeToString(key)); err != nil {
+		return err
 	}
 	if _, err := navetsim.TLS(folder); err != nil {
 		return err
@@ -261,4 +323,12 @@ func makeSecrets(dir string) error {
 		return err
 	}
 	return seal.Init(settings.Keys, codes...)
+}
+
+// writeOnce writes a secret, unless there is one.
+func writeOnce(path, text string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return os.WriteFile(path, []byte(text+"\n"), 0o600)
 }
