@@ -2,7 +2,8 @@
 // same promises by hand. Both take the same forms from the same clients and hand the same
 // documents to the same neighbours, turn by turn, in one process on one machine; and what
 // is printed are ratios within that one run, since times say more of the machine than of
-// the program.
+// the program. Beside that it weighs open streams against bare ones of net/http, and has
+// them told of a storm.
 //
 //	go run .                  # a minute or two
 //	go run . -profile DIR     # and CPU profiles of both in DIR, for go tool pprof
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"slices"
+	"time"
 )
 
 // The budgets.
@@ -23,19 +25,28 @@ const (
 	leastSpeed   = 0.40 // times the floor's, end to end
 	fewestFolded = 8    // forms that are received in one transaction, at 64 clients
 	mostBacklog  = 1.5  // times the price of a claim, when ten times as much waits
+	mostMemory   = 1.3  // times what a bare net/http stream takes
 )
 
 type options struct {
-	forms, clients, rounds, backlog int
-	profile                         string
+	forms, clients, rounds, backlog, streams int
+	profile                                  string
 }
 
 func main() {
+	if os.Getenv(asAudience) != "" {
+		if err := attend(); err != nil {
+			fmt.Fprintln(os.Stderr, "audience:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	flag.IntVar(&o.forms, "forms", 3000, "forms in each round")
 	flag.IntVar(&o.clients, "clients", 64, "clients that post at a time")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of each side; medians are printed")
 	flag.IntVar(&o.backlog, "backlog", 100_000, "deliveries that wait when some are claimed, against a tenth of it")
+	flag.IntVar(&o.streams, "streams", 10_000, "streams that are open at a time")
 	flag.StringVar(&o.profile, "profile", "", "folder for a CPU profile of each side")
 	enforce := flag.Bool("enforce", false, "exit 1 when a budget is not kept")
 	flag.Parse()
@@ -78,8 +89,23 @@ func (o options) run() (kept bool, err error) {
 	}
 	fmt.Printf("a claim with %d waiting: %.2f × one with %d (budget ≤ %.1f)\n",
 		o.backlog, dearer, o.backlog/10, mostBacklog)
-	return speed >= leastSpeed && folded >= fewestFolded && dearer <= mostBacklog, nil
+
+	s, err := measureStreams(o.streams, storm)
+	if err != nil {
+		return false, err
+	}
+	if s.open < o.streams {
+		fmt.Printf("this process may have no more than %d streams open\n", s.open)
+	}
+	fmt.Printf("an idle stream, of %d: %.2f × a bare net/http stream's memory, which is %.0f KiB (budget ≤ %.1f)\n",
+		s.open, s.memory, s.bare, mostMemory)
+	fmt.Printf("a storm of %d lines a second, kept up with at %.2f × that: %d streams dropped (budget 0), %.1f %% of the lines received (budget 100 %%)\n",
+		stormRate, s.speed, s.dropped, 100*s.arrived)
+	return speed >= leastSpeed && folded >= fewestFolded && dearer <= mostBacklog && s.kept(), nil
 }
+
+// storm is how long the storm of status lines lasts.
+const storm = 5 * time.Second
 
 // What a pair is compared by: speed as the floor's price for ours, all else as ours for
 // the floor's.
