@@ -145,8 +145,8 @@ type Place struct {
 }
 
 // Reckon makes the balances of a day, of the forms that came in on it and of what the
-// platforms have said, of that day and of days before. Those of systems that tell are expected to confirm what they have
-// taken. It is pure.
+// platforms have said, of that day and of days before. Systems that tell are expected to
+// confirm what they have taken. It is pure.
 func Reckon(day Date, lines []Line, said []Said, b *Bundle, tells func(SystemID) bool) []Balance {
 	r := &reckoning{day: day, bundle: b, tells: tells, sheets: map[sheetKey]*sheet{}}
 	for _, l := range lines {

@@ -126,6 +126,7 @@ type Progress struct {
 	Lag       time.Duration
 	After     string    // the leg whose Receipt it waits for
 	Step      Step      // what its Receipt tells the citizen; of a telling, what is told
+	Told      *Status   // of a telling, the whole of it but its place in the feed
 	SHA256    [32]byte  // of the first render; zero before it
 	Receipt   *Receipt  // when it has one
 	Misses    int       // how often Find did not find it since the last attempt

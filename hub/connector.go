@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -121,6 +122,7 @@ type System struct {
 	Tracker     Tracker
 	Fetcher     Fetcher
 	Teller      Teller
+	Notifies    bool // its Teller writes to citizens, who hear twice what they are told twice
 	Counter     Counter
 	Can         Capabilities
 	Close       func() error
@@ -201,12 +203,29 @@ type Teller interface {
 
 // A Telling is one Status, for one Teller.
 type Telling struct {
-	Key      Key       // the same each time that the same is told: what a repeat is known by
-	Ref      Ref       // what the platform calls the form
-	Status   Status    //
+	Key      Key // the same each time that the same is told: what a repeat is known by
+	Ref      Ref // what the platform calls the form
+	Status   Status
 	Receipts []Receipt // of the system that the citizen hears, earliest first
-	To       []Contact // who follows the case and may be told outside Mina ärenden
+	To       []Contact // who follows the case and may be told outside Mina ärenden; for a Teller that Notifies
 }
+
+// StepsTold are the Steps that a Teller's configuration has it tell of: when there are none,
+// all.
+type StepsTold []Step
+
+// Check finds what is no Step.
+func (all StepsTold) Check() error {
+	for _, s := range all {
+		if s.Rank() == 0 {
+			return fmt.Errorf("steps: %s is no Step", s)
+		}
+	}
+	return nil
+}
+
+// Has reports whether a Step is told of.
+func (all StepsTold) Has(s Step) bool { return len(all) == 0 || slices.Contains(all, s) }
 
 // A Contact is where somebody who follows a case wants to hear that there is news. One
 // who is protected, or whom no register has been asked about, is given only to a Teller

@@ -73,10 +73,11 @@ func (h *Hub) enrich(ctx context.Context, w work) {
 	p := *w.c.Find(w.key)
 	p.Lease = w.lease // of one that was handed on in memory too
 	var fx Effects
-	facts := j.facts(e)
-	letIn := h.lettingIn(ctx, w.c.ID, facts.Following, sender(j.known.Submission.Parties)...)
+	var after Case
+	e, facts := j.facts(ctx, e)
+	letIn := h.lettingIn(ctx, w.c.ID, facts.Following)
 	written := h.insist(p, func() (err error) {
-		_, fx, err = h.Store.Settle(ctx, w.c.ID, e, facts)
+		after, fx, err = h.Store.Settle(ctx, w.c.ID, e, facts)
 		return err
 	})
 	if !written {
@@ -86,6 +87,9 @@ func (h *Hub) enrich(ctx context.Context, w work) {
 	switch e := e.(type) {
 	case Planned:
 		h.recent.keep(j.rendered)
+		if len(after.Submissions) > 1 {
+			h.reconsider(ctx, after, j.route) // another of its forms may have been planned meanwhile
+		}
 	case Stopped:
 		h.Log.Warn("held", "submission", w.key, "reason", e.Reason)
 	case Postponed:
@@ -438,13 +442,20 @@ func (j *journey) judge() error {
 	return nil
 }
 
-// facts are what is stored with what a submission came to.
-func (j *journey) facts(e Event) Facts {
+// facts are what is stored with what a submission came to. Where the case's other forms
+// cannot be read, nobody can tell who else may follow it, and it is tried again.
+func (j *journey) facts(ctx context.Context, e Event) (Event, Facts) {
 	f := Facts{Answers: j.known.list(j.route)}
-	if _, planned := e.(Planned); planned {
-		f.Following = following(j.route, j.known.Submission.Parties, f.Answers)
+	if _, planned := e.(Planned); !planned {
+		return e, f
 	}
-	return f
+	all, err := j.everybodyIn(ctx, j.w.c, j.w.key)
+	if err != nil {
+		return j.outcome(j.w, err), f
+	}
+	all.join(j.known.Submission.Parties, f.Answers)
+	f.Following = &Following{all.others(j.route)}
+	return e, f
 }
 
 // list gives the answers in the route's order, as they are stored.

@@ -188,13 +188,10 @@ func (ws watchers[K]) each(do func(*Watching)) {
 
 // lettingIn notes who of those that may follow a case cannot see it yet. What it gives is
 // called when they can, and has them told of the case from its beginning if they watch.
-func (h *Hub) lettingIn(ctx context.Context, c CaseID, fs []Following, inAlready ...PersonID) (letIn func()) {
+func (h *Hub) lettingIn(ctx context.Context, c CaseID, f *Following) (letIn func()) {
 	var marks []Mark
-	for _, f := range fs {
+	if f != nil {
 		for _, p := range f.Persons {
-			if slices.Contains(inAlready, p) {
-				continue
-			}
 			if _, err := h.Store.Case(ctx, AsCitizen(p), c); errors.Is(err, ErrNotFound) {
 				marks = append(marks, h.Store.Marks(AsCitizen(p))...)
 			}

@@ -15,6 +15,8 @@ import (
 var (
 	child, _ = hub.ParsePersonID("201506092384")
 	other, _ = hub.ParsePersonID("200801012394")
+
+	stranger, _ = hub.ParsePersonID("200801022385")
 )
 
 // family gives a stage a route about a child, and the register who its people are.
@@ -95,11 +97,11 @@ func playedFamily(t *testing.T, carries bool, f func(*stage, *notices)) {
 	played(t, func(s *stage) {
 		s.tune = func(o *hub.Options) {
 			o.Systems = append(o.Systems, hub.Opened{ID: "k.notiser", System: hub.System{
-				Teller: told, Can: hub.Capabilities{"": {Protected: carries}},
+				Teller: told, Notifies: true, Can: hub.Capabilities{"": {Protected: carries}},
 			}})
 		}
 		s.family()
-		s.restart()
+		s.seldom(10 * time.Minute)
 		f(s, told)
 	})
 }
@@ -210,6 +212,89 @@ func TestAMarkThatComesLaterHidesTheCase(t *testing.T) {
 		if s.sees(other, r.Case.ID) || !s.sees(alva, r.Case.ID) {
 			t.Error("one of them is protected now, and the other sees the case still")
 		}
+	})
+}
+
+// TestWhomTheFormNamesIsNoExceptionToTheRule: who did not send it in sees it for as long as
+// nobody in it is protected, whoever named her.
+func TestWhomTheFormNamesIsNoExceptionToTheRule(t *testing.T) {
+	playedFamily(t, false, func(s *stage, _ *notices) {
+		s.route.Parties = append(s.route.Parties, hub.PartyRule{
+			Role: "medsökande", Follows: true, Find: func(hub.Known) ([]hub.Party, error) { return []hub.Party{{ID: other}}, nil },
+		})
+		s.route.Enrich[1].Follows = false
+		r := s.send("1", "1")
+		s.completed(r)
+		if !s.sees(other, r.Case.ID) {
+			t.Fatal("who applies too does not see it")
+		}
+		s.protection(hub.Marked, alva)
+		time.Sleep(hub.FollowingLasts + time.Minute)
+		s.hub.Renew(context.Background(), hub.AsCitizen(other))
+		if s.sees(other, r.Case.ID) || !s.sees(alva, r.Case.ID) {
+			t.Error("a day after the mark she sees the case still, or who sent it in does not")
+		}
+	})
+}
+
+// TestTheWholeCaseDecides: a later form may leave out the one who is protected, or the
+// child that others are guardians of.
+func TestTheWholeCaseDecides(t *testing.T) {
+	complete := func(s *stage, r hub.Received) {
+		t.Helper()
+		if s.register.slow == 0 {
+			time.Sleep(time.Hour)
+		}
+		if again := s.send("1", "2"); again.Case.ID != r.Case.ID {
+			t.Fatal("it is not the same case")
+		} else {
+			s.until(again, "planned", func(_ hub.Case, p hub.Progress) bool {
+				return p.State != hub.Accepted && p.State != hub.Enriching && p.State != hub.EnrichWait
+			})
+		}
+	}
+	nobody := func(hub.Known) ([]hub.Party, error) { return nil, nil }
+	t.Run("who is protected is left out", func(t *testing.T) {
+		playedFamily(t, false, func(s *stage, _ *notices) {
+			s.protection(hub.Marked, alva)
+			r := s.send("1", "1")
+			s.until(r, "enriched", func(_ hub.Case, p hub.Progress) bool { return p.State != hub.Accepted && p.State != hub.Enriching })
+			s.guardians(other)
+			s.route.Parties[0].Find = nobody
+			complete(s, r)
+			if s.sees(other, r.Case.ID) {
+				t.Error("the counterpart of who is protected in the first form sees the case")
+			}
+		})
+	})
+	t.Run("both are under way at once", func(t *testing.T) {
+		playedFamily(t, false, func(s *stage, _ *notices) {
+			s.register.slow = time.Minute
+			s.route.Parties = append(s.route.Parties, hub.PartyRule{Role: "medsökande", Find: func(k hub.Known) ([]hub.Party, error) {
+				if k.Submission.Source.Version == "1" {
+					return nil, nil
+				}
+				return []hub.Party{{ID: stranger}}, nil // whom no register is asked about
+			}})
+			r := s.send("1", "1")
+			complete(s, r)
+			s.completed(r)
+			if s.sees(other, r.Case.ID) || !s.sees(alva, r.Case.ID) {
+				t.Error("the later form's unknown person does not count, since both forms were planned at once")
+			}
+		})
+	})
+	t.Run("the child is left out", func(t *testing.T) {
+		playedFamily(t, false, func(s *stage, _ *notices) {
+			r := s.send("1", "1")
+			s.completed(r)
+			s.route.Enrich[0].List = true
+			s.route.Enrich[0].Find, s.route.Enrich[1].Find = nobody, nobody
+			complete(s, r)
+			if !s.sees(other, r.Case.ID) {
+				t.Error("a guardian has lost the case by a form that does not speak of the child")
+			}
+		})
 	})
 }
 

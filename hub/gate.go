@@ -17,7 +17,7 @@ type gate struct {
 	blind  bool                 // what it may have taken can be neither asked about nor sent again
 
 	mu       sync.Mutex
-	pause    time.Duration // between calls, from the pace
+	between  time.Duration // one call and the next, from the pace
 	paused   *Pause        // by a person; nil when it is not
 	next     time.Time     // when the next call may begin
 	circuit  Circuit       // its Cause is "" while it is closed; its Since is kept until all is as before
@@ -54,7 +54,7 @@ func newGate(s Opened, clock func() time.Time) *gate {
 		circuit: Circuit{System: s.ID},
 	}
 	if s.Pace > 0 {
-		g.pause = time.Duration(float64(time.Second) / s.Pace)
+		g.between = time.Duration(float64(time.Second) / s.Pace)
 	}
 	return g
 }
@@ -201,16 +201,16 @@ func (g *gate) open() Circuit {
 
 // keepPace waits until the system's pace allows another call.
 func (g *gate) keepPace(ctx context.Context) error {
-	if g.pause == 0 {
+	if g.between == 0 {
 		return nil
 	}
 	g.mu.Lock()
 	now := g.clock()
-	if queue := time.Duration(cap(g.calls)) * g.pause; g.next.Before(now) || g.next.After(now.Add(queue)) {
+	if queue := time.Duration(cap(g.calls)) * g.between; g.next.Before(now) || g.next.After(now.Add(queue)) {
 		g.next = now
 	}
 	wait := g.next.Sub(now)
-	g.next = g.next.Add(g.pause)
+	g.next = g.next.Add(g.between)
 	g.mu.Unlock()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -189,8 +189,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	var all sync.WaitGroup
 	all.Go(func() { h.listen(ctx, wakes) })
-	all.Go(func() { every(ctx, 10*h.Sweep, func() { h.recover(ctx) }) })
-	all.Go(func() { every(ctx, h.Sweep, func() { h.heedPauses(ctx) }) })
+	all.Go(func() { every(ctx, 10*h.Sweep, func() { h.recover(ctx); h.heedPauses(ctx) }) })
 	for range enrichers {
 		all.Go(func() { h.enrichArrivals(ctx) })
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -321,7 +322,7 @@ func (s *system) Changes(_ context.Context, since hub.Cursor) ([]hub.Report, hub
 		s.reports = nil
 		panic("a connector's bug")
 	}
-	return s.reports, hub.Cursor(fmt.Sprint(len(s.reports))), nil
+	return slices.Clone(s.reports), hub.Cursor(fmt.Sprint(len(s.reports))), nil
 }
 
 // seen counts the posts so far.

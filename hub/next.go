@@ -166,7 +166,7 @@ type (
 		Reason string
 	}
 
-	// Retold: a person has a Teller told again what it was told in a period.
+	// Retold: a person has a Teller told again what it was told in a period, and since.
 	Retold struct {
 		When
 		Retelling
@@ -639,6 +639,10 @@ func (t *transition) spare(k Key) {
 
 // deliver settles a delivery with its receipt.
 func (t *transition) deliver(p *Progress, r Receipt) {
+	if t.outOfTurn(p) {
+		t.tellAgain(p)
+		return
+	}
 	t.move(p, Delivered, time.Time{})
 	p.Receipt, p.Note, p.Asking, p.Misses, p.Doubt = &r, "", time.Time{}, 0, false
 	if p.Kind != DocumentKind {
@@ -738,30 +742,20 @@ func (t *transition) step(s Step, of ID, at time.Time, correction bool) {
 		return
 	}
 	t.c.Step, t.c.StepAt = s, at
-	t.fx.Statuses = append(t.fx.Statuses, Status{
-		Case: t.c.ID, Submission: of, Step: s, At: at, Expect: t.expected(s), Ref: t.c.Ref,
+	_, expect := t.c.promise(s)
+	status := Status{
+		Case: t.c.ID, Submission: of, Step: s, At: at, Expect: expect, Ref: t.c.Ref,
 		Ball: BallAt(s), Owner: t.c.Municipality,
-	})
+	}
+	t.fx.Statuses = append(t.fx.Statuses, status)
 	for _, teller := range t.c.Tellers {
 		if s != Inkommet || teller != t.c.Source { // the platform heard Inkommet in its 202
-			t.tell(teller, s, of)
+			t.tell(teller, status)
 		}
 	}
 }
 
-// expected is when the Step after s was promised.
-func (t *transition) expected(s Step) time.Time {
-	var next time.Time
-	rank := 0
-	for e, at := range t.c.Expect {
-		if e.Rank() > s.Rank() && (rank == 0 || e.Rank() < rank) {
-			rank, next = e.Rank(), at
-		}
-	}
-	return next
-}
-
-func (t *transition) tell(teller SystemID, s Step, of ID) {
+func (t *transition) tell(teller SystemID, s Status) {
 	told := 0
 	for _, d := range t.c.Deliveries {
 		if d.Kind == TellingKind {
@@ -770,7 +764,7 @@ func (t *transition) tell(teller SystemID, s Step, of ID) {
 	}
 	t.c.Deliveries = append(t.c.Deliveries, Progress{
 		Key: Key(fmt.Sprintf("%s-tell-%d", t.c.ID, told+1)), Kind: TellingKind, State: Blocked,
-		Since: t.now, Submission: of, Leg: "tell", System: teller, Level: Idempotent, Step: s,
+		Since: t.now, Submission: s.Submission, Leg: "tell", System: teller, Level: Idempotent, Step: s.Step, Told: &s,
 	})
 }
 

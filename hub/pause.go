@@ -25,6 +25,8 @@ func (h *Hub) Pause(ctx context.Context, p Pause) error {
 	if h.gates[p.System] == nil {
 		return ErrNotFound
 	}
+	h.pausing.Lock()
+	defer h.pausing.Unlock()
 	p.Since = h.Clock()
 	err := h.Store.Pause(ctx, p)
 	if errors.Is(err, ErrConflict) {
@@ -34,12 +36,14 @@ func (h *Hub) Pause(ctx context.Context, p Pause) error {
 		return err
 	}
 	h.Log.Info("paused", "system", p.System, "by", p.By)
-	h.heedPauses(ctx)
+	h.heed(p.System, &p)
 	return nil
 }
 
 // Resume has a system called again. It gives ErrConflict when it is not paused.
 func (h *Hub) Resume(ctx context.Context, id SystemID, by, reason string) error {
+	h.pausing.Lock()
+	defer h.pausing.Unlock()
 	err := h.Store.Resume(ctx, id, by, reason, h.Clock())
 	if errors.Is(err, ErrConflict) {
 		return conflict("the system is not paused")
@@ -48,12 +52,12 @@ func (h *Hub) Resume(ctx context.Context, id SystemID, by, reason string) error 
 		return err
 	}
 	h.Log.Info("resumed", "system", id, "by", by)
-	h.heedPauses(ctx)
+	h.heed(id, nil)
 	return nil
 }
 
-// heedPauses has every gate know whether its system is paused. The lock is for who has just
-// paused one: what was read before that must not be heeded after it.
+// heedPauses has every gate know whether its system is paused. The lock is for who pauses one
+// meanwhile: what was read before that must not be heeded after it.
 func (h *Hub) heedPauses(ctx context.Context) error {
 	h.pausing.Lock()
 	defer h.pausing.Unlock()
@@ -68,12 +72,17 @@ func (h *Hub) heedPauses(ctx context.Context) error {
 	for _, p := range all {
 		paused[p.System] = &p
 	}
-	for id, g := range h.gates {
-		if g.heed(paused[id]) {
-			poke(h.dispatchers[id].wake)
-		}
+	for id := range h.gates {
+		h.heed(id, paused[id])
 	}
 	return nil
+}
+
+// heed has a system's gate know of its pause, and its dispatcher of the end of one.
+func (h *Hub) heed(id SystemID, p *Pause) {
+	if g := h.gates[id]; g != nil && g.heed(p) {
+		poke(h.dispatchers[id].wake)
+	}
 }
 
 // heed closes the way while somebody wants it closed. It reports whether it was opened now.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ func TestAPauseOfAWeek(t *testing.T) {
 		if d := first.Find(hub.KeyOf(all[0].Submission.ID, "diarium")); d.State != hub.Ready || d.Attempts != 0 {
 			t.Errorf("what waits is %s after %d attempts", d.State, d.Attempts)
 		}
-		if s := w.hub.Standing(first); s.Stuck != hub.PlannedStop || s.Ball != hub.Other {
+		if s := w.hub.Standing(first); s.Stuck != hub.Halted || s.Who != hub.Operations || s.Ball != hub.Council {
 			t.Errorf("the citizen is told of %s", s.Stuck)
 		}
 		w.resume("k.diarium")
@@ -105,7 +106,7 @@ func TestAPauseInTheMiddle(t *testing.T) {
 	})
 }
 
-// Whoever paused a system, and in which process, every process heeds it within a sweep; and
+// Whoever paused a system, and in which process, every process heeds it within ten sweeps; and
 // it is paused once, and taken up once.
 func TestWhoPauses(t *testing.T) {
 	played(t, func(s *stage) {
@@ -120,7 +121,7 @@ func TestWhoPauses(t *testing.T) {
 		if err := s.store.Pause(ctx, elsewhere); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(6 * time.Second)
+		time.Sleep(51 * time.Second)
 		if c := s.hub.Circuits()[1]; c.Cause != hub.Paused || c.Note != "gruppledare" {
 			t.Errorf("another process paused it, and the circuit says %+v", c)
 		}
@@ -189,4 +190,39 @@ func (s *stage) told(r hub.Received) {
 	s.until(r, "told", func(c hub.Case, _ hub.Progress) bool {
 		return !slices.ContainsFunc(c.Deliveries, func(d hub.Progress) bool { return d.Kind == hub.TellingKind && !d.Settled() })
 	})
+}
+
+// A pause holds from when it is said, and ends when that is said, also while the Store cannot be
+// read, and for who hung up.
+func TestAPauseHoldsAtOnce(t *testing.T) {
+	played(t, func(s *stage) {
+		store := &unread{}
+		s.before = func(inner hub.Store) hub.Store {
+			store.Store = inner
+			return store
+		}
+		s.restart()
+		store.fails.Store(true)
+		s.pause("k.diarium")
+		if c := s.hub.Circuits()[1]; c.Cause != hub.Paused || c.Note != "registrator" {
+			t.Errorf("paused, and the circuit says %+v", c)
+		}
+		s.resume("k.diarium")
+		if c := s.hub.Circuits()[1]; c.Cause != "" {
+			t.Errorf("taken up, and the circuit says %+v", c)
+		}
+	})
+}
+
+// unread is a Store that at times cannot say what is paused.
+type unread struct {
+	hub.Store
+	fails atomic.Bool
+}
+
+func (u *unread) Pauses(ctx context.Context) ([]hub.Pause, error) {
+	if u.fails.Load() {
+		return nil, errors.New("the disk does not answer")
+	}
+	return u.Store.Pauses(ctx)
 }

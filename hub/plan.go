@@ -27,7 +27,8 @@ func (j *journey) planned() Event {
 	}
 	return Planned{
 		When: When{j.Clock()}, Key: j.w.key, Lease: j.w.lease, Revision: j.bundle.Revision,
-		Voice: j.route.Voice(), Tellers: j.tellers(j.known.Submission.Source.System, j.route), Expect: j.route.Promised(j.known.Submission.Inkommen), Deliveries: plans,
+		Voice: j.route.Voice(), Tellers: j.tellers(j.known.Submission.Source.System, j.route),
+		Expect: j.route.Promised(j.known.Submission.Inkommen), Deliveries: plans,
 	}
 }
 

@@ -54,46 +54,30 @@ func Balances(ctx context.Context, s Store, b *Bundle, tells func(SystemID) bool
 			break
 		}
 	}
-	said, err := whatWasSaid(ctx, s, b, day, day, nil)
+	said, err := whatWasSaid(ctx, s, b, day)
 	if err != nil {
 		return nil, fmt.Errorf("reconcile %s: %w", day, err)
 	}
 	balances := Reckon(day, lines, said, b, tells)
-	if slices.ContainsFunc(balances, func(b Balance) bool { return b.Count(Surplus) > 0 }) {
-		before, err := whatWasSaid(ctx, s, b, day.Before(daysLate), day.Before(1), hasSurplusIn(balances))
-		if err != nil {
-			return nil, fmt.Errorf("reconcile %s: %w", day, err)
-		}
-		balances = Reckon(day, lines, append(said, before...), b, tells)
+	left := leftOver(lines, said, balances)
+	if len(left) == 0 {
+		return balances, nil
 	}
-	return balances, nil
+	before, err := saidBefore(ctx, s, day, left)
+	if err != nil {
+		return nil, fmt.Errorf("reconcile %s: %w", day, err)
+	}
+	return Reckon(day, lines, append(said, before...), b, tells), nil
 }
 
-// daysLate is how many days before it was received a form may have been sent, so that it
-// is known for what it is.
-const daysLate = 31
-
-// hasSurplusIn chooses the tallies that may explain what is surplus.
-func hasSurplusIn(balances []Balance) func(Tally) bool {
-	return func(t Tally) bool {
-		return slices.ContainsFunc(balances, func(b Balance) bool {
-			return b.Source == t.Source && b.Service == t.Service && b.Count(Surplus) > 0
-		})
-	}
-}
-
-// whatWasSaid gives the tallies of some days, with where their references were found: all
-// of them, or those that are wanted.
-func whatWasSaid(ctx context.Context, s Store, b *Bundle, from, to Date, wanted func(Tally) bool) ([]Said, error) {
-	tallies, err := s.Tallies(ctx, AsHub(), from, to)
+// whatWasSaid gives the tallies of a day, with where their references were found.
+func whatWasSaid(ctx context.Context, s Store, b *Bundle, day Date) ([]Said, error) {
+	tallies, err := s.Tallies(ctx, AsHub(), day, day)
 	if err != nil {
 		return nil, err
 	}
 	var said []Said
 	for _, t := range tallies {
-		if wanted != nil && !wanted(t) {
-			continue
-		}
 		found, err := search(ctx, s, AsHub(), b, t)
 		if err != nil {
 			return nil, err
@@ -103,6 +87,73 @@ func whatWasSaid(ctx context.Context, s Store, b *Bundle, from, to Date, wanted 
 	return said, nil
 }
 
+// leftOver gives the cases that began on a day and that may be surplus: those that no tally
+// of the day names, where it has fewer.
+func leftOver(lines []Line, said []Said, balances []Balance) (left []Case) {
+	named := map[CaseID]bool{}
+	for _, t := range said {
+		for _, of := range t.Found {
+			named[of.Case] = true
+		}
+	}
+	for _, l := range lines {
+		c := l.Case
+		if Key(c.ID) == l.Submission.Key && !named[c.ID] && slices.ContainsFunc(balances, func(b Balance) bool {
+			return b.Municipality == c.Municipality && b.Source == c.Source && b.Service == c.Service && b.Count(Surplus) > 0
+		}) {
+			left = append(left, c)
+		}
+	}
+	return left
+}
+
+// daysLate is how many days before it was received a form may have been sent, so that it
+// is known for what it is.
+const daysLate = 31
+
+// saidBefore looks for cases in the tallies of the days before: they are few, and what was
+// sent in a month is not. A form that cannot be read any more is not found.
+func saidBefore(ctx context.Context, s Store, day Date, left []Case) ([]Said, error) {
+	tallies, err := s.Tallies(ctx, AsHub(), day.Before(daysLate), day.Before(1))
+	if err != nil || len(tallies) == 0 {
+		return nil, err
+	}
+	type sentIn struct {
+		source  SystemID
+		service string
+		ref     string
+	}
+	of := map[sentIn][]Case{} // of several municipalities, a reference may be each one's own
+	for _, c := range left {
+		form, err := s.Submission(ctx, AsHub(), ID(c.ID))
+		if errors.Is(err, ErrContents) || errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		k := sentIn{c.Source, c.Service, form.Source.ID}
+		of[k] = append(of[k], c)
+	}
+	var said []Said
+	for _, t := range tallies {
+		found := map[string]Place{}
+		for _, ref := range t.IDs {
+			for _, c := range of[sentIn{t.Source, t.Service, ref}] {
+				if _, already := found[ref]; t.Municipality == c.Municipality || !already && t.isShared() {
+					found[ref] = Place{c.Municipality, c.ID}
+				}
+			}
+		}
+		said = append(said, Said{t, found})
+	}
+	return said, nil
+}
+
+// isShared reports whether a tally may speak of several municipalities' forms: a platform that
+// they share need not know whose its forms are.
+func (t Tally) isShared() bool { return strings.HasPrefix(string(t.Source), sharedFolder) }
+
 const listedAtOnce = 500
 
 // search looks for a platform's references, as far as a Viewer may see: where the tally says
@@ -110,7 +161,7 @@ const listedAtOnce = 500
 func search(ctx context.Context, s Store, v Viewer, b *Bundle, t Tally) (map[string]Place, error) {
 	found := map[string]Place{}
 	among := []Municipality{t.Municipality}
-	if strings.HasPrefix(string(t.Source), sharedFolder) {
+	if t.isShared() {
 		for _, m := range slices.Sorted(maps.Keys(b.Municipalities)) {
 			if m != t.Municipality {
 				among = append(among, m)
@@ -151,7 +202,7 @@ const (
 
 // books are the balances of the last days, as they were counted last.
 type books struct {
-	counting sync.Mutex // held by who counts, so that many who look do not count the same
+	counting chan struct{} // holds one while somebody counts, so that many who look do not count the same
 
 	mu   sync.Mutex
 	days map[Date]counted
@@ -185,7 +236,9 @@ type inquiry struct {
 	day     Date
 }
 
-func newBooks() *books { return &books{days: map[Date]counted{}, next: map[inquiry]time.Time{}} }
+func newBooks() *books {
+	return &books{counting: make(chan struct{}, 1), days: map[Date]counted{}, next: map[inquiry]time.Time{}}
+}
 
 func (b *books) forget(day Date) {
 	b.mu.Lock()
@@ -238,8 +291,12 @@ func (h *Hub) reconciled(ctx context.Context, day Date) ([]Balance, error) {
 	if kept, _, ok := h.books.get(day, today, h.Clock()); ok {
 		return kept, nil
 	}
-	h.books.counting.Lock()
-	defer h.books.counting.Unlock()
+	select {
+	case h.books.counting <- struct{}{}:
+		defer func() { <-h.books.counting }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	now := h.Clock()
 	kept, news, ok := h.books.get(day, today, now)
 	if ok {

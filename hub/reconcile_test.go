@@ -3,6 +3,7 @@ package hub_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -58,8 +59,9 @@ func counted(t *testing.T, f func(*stage, *counter)) {
 			}
 		}
 		from, _, _ := hub.DayOf(time.Now()).Bounds()
+		s.end()
 		time.Sleep(time.Until(from.AddDate(0, 0, 1).Add(9 * time.Hour)))
-		s.restart()
+		s.begin()
 		f(s, c)
 	})
 }
@@ -141,4 +143,93 @@ func TestAPlatformThatDoesNotAnswerIsAskedAgain(t *testing.T) {
 			t.Error("nothing is kept for the metrics")
 		}
 	})
+}
+
+// A form that came late is known for what it is without a search for everything that was sent
+// in the month before, and one that no platform has named is not.
+func TestLateFormsAreFoundAmongThemselves(t *testing.T) {
+	played(t, func(s *stage) {
+		asked := &searched{}
+		s.before = func(inner hub.Store) hub.Store {
+			asked.Store = inner
+			return asked
+		}
+		s.restart()
+		today := hub.DayOf(time.Now())
+		sent := func(day hub.Date, ids ...string) {
+			t.Helper()
+			tally := hub.Tally{Source: "shared.oep", Service: "702", Day: day, Sent: len(ids), IDs: ids}
+			if _, _, err := s.hub.TakeTally(context.Background(), hub.AsHub(), tally); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.completed(s.send("on time", "1"))
+		s.completed(s.send("late", "1"))
+		s.completed(s.send("unheard of", "1"))
+		for n := 1; n <= 31; n++ {
+			sent(today.Before(n), "late "+fmt.Sprint(n), "lost "+fmt.Sprint(n))
+		}
+		sent(today.Before(31), "late", "lost 31")
+		sent(today, "on time")
+		asked.n = 0
+		b := s.balance(today)
+		if b.Sent != 1 || b.Begun != 3 || b.Count(hub.EarlierDay) != 1 || b.Count(hub.Surplus) != 1 || b.Unexplained != 0 {
+			t.Errorf("%+v", b)
+		}
+		if asked.n != 1 {
+			t.Errorf("%d references were looked for, want the day's own", asked.n)
+		}
+		sent(today, "on time", "late") // as some platforms have it: of the day on which it was paid for
+		if b := s.balance(today); b.Sent != 2 || b.Count(hub.EarlierDay) != 0 || b.Count(hub.Surplus) != 1 || b.Unexplained != 0 {
+			t.Errorf("named on two days: %+v", b)
+		}
+	})
+}
+
+// searched is a Store that counts the references that it is asked to look for.
+type searched struct {
+	hub.Store
+	n int
+}
+
+func (s *searched) Has(ctx context.Context, v hub.Viewer, source hub.SystemID, m hub.Municipality, ids []string) (map[string]hub.ID, error) {
+	s.n += len(ids)
+	return s.Store.Has(ctx, v, source, m, ids)
+}
+
+// Who gives up does not wait for who counts.
+func TestWhoGivesUpDoesNotWaitForTheCount(t *testing.T) {
+	played(t, func(s *stage) {
+		day := hub.DayOf(time.Now())
+		counting, goOn, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		s.before = func(inner hub.Store) hub.Store { return &slowList{Store: inner, counting: counting, goOn: goOn} }
+		s.restart()
+		go func() {
+			defer close(done)
+			s.hub.Reconciliation(context.Background(), day, day)
+		}()
+		<-counting
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if _, err := s.hub.Reconciliation(ctx, day, day); !errors.Is(err, context.Canceled) {
+			t.Errorf("given up: %v", err)
+		}
+		close(goOn)
+		<-done
+	})
+}
+
+// slowList is a Store that takes its time to list, the first time.
+type slowList struct {
+	hub.Store
+	once           sync.Once
+	counting, goOn chan struct{}
+}
+
+func (s *slowList) List(ctx context.Context, v hub.Viewer, f hub.Filter) ([]hub.Line, error) {
+	s.once.Do(func() {
+		close(s.counting)
+		<-s.goOn
+	})
+	return s.Store.List(ctx, v, f)
 }

@@ -13,8 +13,8 @@ const (
 	renewWithin = 5 * time.Second
 )
 
-// Renew asks registers again about the cases that a citizen follows because one of them
-// said so, where that was a day ago or more. It gives how many cases she is not shown until
+// Renew asks registers again about the cases that a citizen follows without having sent
+// them in, where they were asked a day ago or more. It gives how many cases she is not shown until
 // a register answers: what nobody vouches for is not shown.
 func (h *Hub) Renew(ctx context.Context, v Viewer) (hidden int) {
 	ids, err := h.Store.Overdue(ctx, v, h.Clock())
@@ -40,13 +40,12 @@ func (h *Hub) renew(ctx context.Context, id CaseID) bool {
 	if err != nil {
 		return false
 	}
-	j := &journey{Hub: h, w: work{c: c, key: c.Submissions[0].Key}}
-	fs, err := j.following(ctx)
+	others, err := h.othersNow(ctx, c)
 	if err != nil {
 		return false
 	}
-	letIn := h.lettingIn(ctx, id, fs)
-	if err := h.Store.Follow(ctx, id, fs, h.Clock()); err != nil {
+	letIn := h.lettingIn(ctx, id, &others)
+	if err := h.Store.Follow(ctx, id, others, h.Clock()); err != nil {
 		h.Log.Error("write followers", "case", id, "error", err)
 		return false
 	}
@@ -54,11 +53,29 @@ func (h *Hub) renew(ctx context.Context, id CaseID) bool {
 	return true
 }
 
-// following asks every register of the form's route anew. One that answers that there is
-// no such person, or about another, has answered: nobody follows through it.
-func (j *journey) following(ctx context.Context) ([]Following, error) {
+// othersNow asks every register of the case's route anew, about each of its forms.
+func (h *Hub) othersNow(ctx context.Context, c Case) (Following, error) {
+	var all everybody
+	var route *Route
+	for _, p := range c.Submissions {
+		if p.State == Withdrawn || p.State == Rejected {
+			continue
+		}
+		j := &journey{Hub: h, w: work{c: c, key: p.Key}}
+		if err := j.askAnew(ctx); err != nil {
+			return Following{}, err
+		}
+		route = j.route
+		all.join(j.known.Submission.Parties, j.known.list(j.route))
+	}
+	return Following{all.others(route)}, nil
+}
+
+// askAnew asks about a form as if nobody had been asked before. A register that answers that
+// there is no such person, or about another, has answered, and vouches for nobody.
+func (j *journey) askAnew(ctx context.Context) error {
 	if err := j.begin(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	j.had = Facts{}
 	for _, e := range j.route.Enrich {
@@ -66,9 +83,26 @@ func (j *journey) following(ctx context.Context) ([]Following, error) {
 		if errors.As(err, new(*stopped)) {
 			answer.Missed = true
 		} else if err != nil {
-			return nil, err
+			return err
 		}
 		j.known.Answers[e.As] = answer
 	}
-	return following(j.route, j.known.Submission.Parties, j.known.list(j.route)), nil
+	return nil
+}
+
+// reconsider says who else may follow a case by all that is stored of its forms, without
+// asking anybody: two of them may have been planned at the same time, neither knowing what
+// registers said of the other.
+func (h *Hub) reconsider(ctx context.Context, c Case, r *Route) {
+	all, err := h.everybodyIn(ctx, c, "")
+	var others Following
+	if err == nil {
+		others.Persons = all.others(r)
+	}
+	letIn := h.lettingIn(ctx, c.ID, &others)
+	if err := h.Store.Follow(ctx, c.ID, others, h.Clock()); err != nil {
+		h.Log.Error("write followers", "case", c.ID, "error", err)
+		return
+	}
+	letIn()
 }

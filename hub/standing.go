@@ -21,7 +21,7 @@ type Standing struct {
 	Stuck Hindrance // "" for a case that goes on by itself
 	Of    Piece     // what is stuck
 	Since time.Time // when that began
-	Who   Keeper    // is on it; "" where nobody needs to be
+	Who   Keeper    // is on it
 }
 
 // A Hindrance keeps a case from going on.
@@ -32,11 +32,12 @@ const (
 	FactsWait   Hindrance = "facts"        // a register, or the place of a file, does not answer
 	PlannedStop Hindrance = "planned-stop" // the system that is to have it is closed for maintenance
 	SystemOut   Hindrance = "system-out"   // the system that is to have it is out of order
+	Halted      Hindrance = "halted"       // a person has paused the system that is to have it, or is to be asked
 	WithPerson  Hindrance = "with-person"  // somebody at the municipality must see to it by hand
 )
 
 // severity orders Hindrances by what the citizen is to be told of first.
-var severity = map[Hindrance]int{Delayed: 1, FactsWait: 2, PlannedStop: 3, SystemOut: 4, WithPerson: 5}
+var severity = map[Hindrance]int{Delayed: 1, FactsWait: 2, PlannedStop: 3, SystemOut: 4, Halted: 5, WithPerson: 6}
 
 // A Piece of a case is what may be stuck while the rest goes on.
 type Piece string
@@ -53,7 +54,7 @@ type Keeper string
 const (
 	Registrar  Keeper = "registrar"  // a person of the municipality
 	Operations Keeper = "operations" // those who run the hub
-	Supplier   Keeper = "supplier"   // those who run the system that does not answer
+	Supplier   Keeper = "supplier"   // those who run the system that is closed, or does not answer
 )
 
 // promptly is how long a form may be on its way before that is worth a word.
@@ -84,20 +85,18 @@ func StandingOf(c Case, circuits []Circuit, now time.Time) Standing {
 	if s.Ball == Applicant && c.completed() {
 		s.Ball = Council
 	}
-	s.Promised, s.By = c.promise()
-	s.Late = s.Promised != "" && s.Ball != Applicant && day(s.By) < day(now)
+	s.Promised, s.By = c.promise(c.Step)
+	s.Late = s.Promised != "" && s.Ball != Applicant && DayOf(s.By) < DayOf(now)
 	for _, p := range c.Submissions {
-		s.worse(c, hindranceOfForm(p, now))
+		s.worse(c, hindranceOfForm(p, circuits, now))
 	}
 	for _, p := range c.Deliveries {
 		if p.Kind == DocumentKind {
 			s.worse(c, hindranceOfDelivery(p, circuits, now))
 		}
 	}
-	if s.Stuck == SystemOut || s.Stuck == PlannedStop || s.Stuck == FactsWait {
-		if s.Ball == Council && s.Of != OneOfSystems {
-			s.Ball = Other
-		}
+	if s.Stuck == FactsWait && s.Ball == Council {
+		s.Ball = Other // a register is not the municipality's; what waits for its own systems is
 	}
 	return s
 }
@@ -117,18 +116,16 @@ func (c *Case) completed() bool {
 	return false
 }
 
-// promise gives the first Step ahead that has a promised day.
-func (c *Case) promise() (Step, time.Time) {
+// promise gives the first Step after one that has a promised day.
+func (c *Case) promise(after Step) (Step, time.Time) {
 	var first Step
 	for s := range c.Expect {
-		if s.Rank() > c.Step.Rank() && (first == "" || s.Rank() < first.Rank()) {
+		if s.Rank() > after.Rank() && (first == "" || s.Rank() < first.Rank()) {
 			first = s
 		}
 	}
 	return first, c.Expect[first]
 }
-
-func day(t time.Time) string { return t.In(Stockholm).Format(time.DateOnly) }
 
 // A hindrance is one row's.
 type hindrance struct {
@@ -162,10 +159,13 @@ func (c *Case) part(p Progress) Piece {
 	return OneOfSystems
 }
 
-func hindranceOfForm(p Progress, now time.Time) hindrance {
+func hindranceOfForm(p Progress, circuits []Circuit, now time.Time) hindrance {
+	asked, _, _ := strings.Cut(p.Note, " ") // of what waits for a register's answer
 	switch {
 	case p.State == Held:
 		return hindrance{WithPerson, p, p.Since, Registrar}
+	case p.State == EnrichWait && paused(circuits, SystemID(asked)):
+		return hindrance{Halted, p, p.arrived(), Operations}
 	case p.State == EnrichWait, p.State == Enriching && p.Attempts > 0:
 		return hindrance{FactsWait, p, p.arrived(), Operations}
 	case p.State == Accepted, p.State == Enriching:
@@ -182,12 +182,15 @@ func hindranceOfDelivery(p Progress, circuits []Circuit, now time.Time) hindranc
 	default:
 		return hindrance{row: p}
 	}
+	if paused(circuits, p.System) {
+		return hindrance{Halted, p, p.arrived(), Operations}
+	}
 	h := slow(p, now)
 	for _, circuit := range circuits {
 		switch {
 		case circuit.System != p.System:
-		case circuit.Cause == planned, circuit.Cause == Paused:
-			return hindrance{PlannedStop, p, p.arrived(), ""}
+		case circuit.Cause == planned:
+			return hindrance{PlannedStop, p, p.arrived(), Supplier}
 		case circuit.Cause == Credentials, circuit.Cause == AddressChanged:
 			h = hindrance{SystemOut, p, circuit.Since, Operations}
 		case circuit.Cause != "":
@@ -195,6 +198,12 @@ func hindranceOfDelivery(p Progress, circuits []Circuit, now time.Time) hindranc
 		}
 	}
 	return h
+}
+
+// paused reports whether a person has paused a system: whatever else is the matter with it,
+// it is not called until a person takes it up again.
+func paused(circuits []Circuit, system SystemID) bool {
+	return slices.ContainsFunc(circuits, func(c Circuit) bool { return c.System == system && c.Cause == Paused })
 }
 
 func slow(p Progress, now time.Time) hindrance {

@@ -114,6 +114,7 @@ func TestStandingHidesReasons(t *testing.T) {
 func TestStanding(t *testing.T) {
 	down := []hub.Circuit{{System: "m.diarium", Cause: hub.Down, Since: firstCame.Add(-time.Hour)}}
 	locked := []hub.Circuit{{System: "m.diarium", Cause: hub.Credentials, Since: firstCame}}
+	paused := []hub.Circuit{{System: "m.diarium", Cause: hub.Paused, Since: firstCame.Add(-time.Minute)}}
 	promised := func(c hub.Case, s hub.Step, at time.Time) hub.Case {
 		c.Expect = map[hub.Step]time.Time{s: at, hub.Avslutat: at.AddDate(1, 0, 0)}
 		return c
@@ -133,12 +134,24 @@ func TestStanding(t *testing.T) {
 			hub.Standing{Ball: hub.Council, Next: hub.Registrerat}, "a second is no delay",
 		}, {
 			"the system is down", standingCase(hub.Inkommet, routed, atDiarium), down, lately,
-			hub.Standing{Ball: hub.Other, Next: hub.Registrerat, Stuck: hub.SystemOut, Of: hub.WholeCase, Since: firstCame.Add(-time.Hour), Who: hub.Supplier},
-			"an outage is told of at once, since it began",
+			hub.Standing{Ball: hub.Council, Next: hub.Registrerat, Stuck: hub.SystemOut, Of: hub.WholeCase, Since: firstCame.Add(-time.Hour), Who: hub.Supplier},
+			"an outage is told of at once, since it began, and the case is the municipality's all the same",
 		}, {
 			"it does not let us in", standingCase(hub.Inkommet, routed, atDiarium), locked, lately,
-			hub.Standing{Ball: hub.Other, Next: hub.Registrerat, Stuck: hub.SystemOut, Of: hub.WholeCase, Since: firstCame, Who: hub.Operations},
+			hub.Standing{Ball: hub.Council, Next: hub.Registrerat, Stuck: hub.SystemOut, Of: hub.WholeCase, Since: firstCame, Who: hub.Operations},
 			"a key is ours to mend",
+		}, {
+			"a person has paused it", standingCase(hub.Inkommet, routed, atDiarium), paused, lately,
+			hub.Standing{Ball: hub.Council, Next: hub.Registrerat, Stuck: hub.Halted, Of: hub.WholeCase, Since: firstCame, Who: hub.Operations},
+			"it was not planned, and goes on when a person takes it up again",
+		}, {
+			"paused in a window", standingCase(hub.Inkommet, routed, atDiarium), append([]hub.Circuit{{System: "m.diarium", Cause: "planned"}}, paused...), lately,
+			hub.Standing{Ball: hub.Council, Next: hub.Registrerat, Stuck: hub.Halted, Of: hub.WholeCase, Since: firstCame, Who: hub.Operations},
+			"it does not go on when the window ends",
+		}, {
+			"a paused register", standingCase(hub.Inkommet, hub.Progress{Key: hub.Key(firstForm), Kind: hub.FormKind, State: hub.EnrichWait, Note: "m.diarium", Submission: firstForm, Since: lately}), paused, lately,
+			hub.Standing{Ball: hub.Council, Next: hub.Registrerat, Stuck: hub.Halted, Of: hub.WholeCase, Since: firstCame, Who: hub.Operations},
+			"it is not asked",
 		}, {
 			"another system is down", standingCase(hub.Inkommet, routed, standingDelivery(firstForm, "m.bygg", hub.Ready)), down, lately,
 			hub.Standing{Ball: hub.Council, Next: hub.Registrerat}, "only what the case waits for concerns it",
@@ -207,7 +220,7 @@ func TestStandingInAWindow(t *testing.T) {
 		Systems: []hub.Opened{{ID: "m.diarium", Closed: func(now time.Time) bool { return now.Equal(lately) }}},
 	})
 	s := h.Standing(standingCase(hub.Inkommet, standingForm(firstForm, hub.Routed), standingDelivery(firstForm, "m.diarium", hub.RetryWait)))
-	if s.Stuck != hub.PlannedStop || s.Who != "" || s.Ball != hub.Other {
+	if s.Stuck != hub.PlannedStop || s.Who != hub.Supplier || s.Ball != hub.Council {
 		t.Errorf("%+v", s)
 	}
 	for cause := range map[hub.Cause]bool{hub.Down: true, hub.Busy: true, hub.ContractBroken: true, hub.AddressChanged: true} {

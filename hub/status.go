@@ -62,15 +62,15 @@ func BallAt(s Step) Ball {
 // A Status is one line in Mina ärenden, about a Case. It holds no text from any
 // system.
 type Status struct {
-	Seq        uint64       // its place in the feed, without gaps; given by the Store
-	Case       CaseID       //
-	Submission ID           // the submission that it came of
-	Step       Step         //
-	At         time.Time    // when it became so
-	Expect     time.Time    // when the next Step is expected; zero for unknown
-	Ref        string       // the diarienummer, as soon as there is one
-	Ball       Ball         //
-	Owner      Municipality //
+	Seq        uint64 // its place in the feed, without gaps; given by the Store
+	Case       CaseID
+	Submission ID // the submission that it came of
+	Step       Step
+	At         time.Time // when it became so
+	Expect     time.Time // when the next Step is expected; zero for unknown
+	Ref        string    // the diarienummer, as soon as there is one
+	Ball       Ball
+	Owner      Municipality
 }
 
 // A Report is what a business system says about a case, in its own words. A

@@ -50,9 +50,9 @@ type Store interface {
 	// Open gives a file's bytes, verified against their hash as they are read.
 	Open(ctx context.Context, v Viewer, id ID, b Blob) (io.ReadCloser, error)
 
-	// Follow says who may follow a case, in the place of who could through the same
-	// look-ups, and by the case's first form. It gives ErrNotFound when there is no case.
-	Follow(ctx context.Context, c CaseID, fs []Following, now time.Time) error
+	// Follow says who may follow a case beside who sent its forms in, in the place of who
+	// could before. It gives ErrNotFound for a case that is not there.
+	Follow(ctx context.Context, c CaseID, f Following, now time.Time) error
 	// Overdue gives the cases that a citizen follows through a register that has to be
 	// asked again before she sees them.
 	Overdue(ctx context.Context, v Viewer, now time.Time) ([]CaseID, error)
@@ -115,7 +115,8 @@ type Store interface {
 	Handling(ctx context.Context, m Municipality, service string, after time.Time) (map[Step]Spread, error)
 	// List gives submissions with their deliveries, newest last, after a cursor.
 	List(ctx context.Context, v Viewer, f Filter) ([]Line, error)
-	// CountTold gives how much a Teller was told in a period, of the cases that v may see.
+	// CountTold gives how much a Retelling is about, of the cases that v may see: what a
+	// Teller was told of them in the period, and what it was told of the same ones since.
 	CountTold(ctx context.Context, v Viewer, r Retelling) (Extent, error)
 	// CasesTold gives some of those cases, at most n.
 	CasesTold(ctx context.Context, v Viewer, r Retelling, n int) ([]CaseID, error)
@@ -195,15 +196,13 @@ type Hearing struct {
 type Facts struct {
 	Answers   []RegisterAnswer
 	Fetched   map[int]Blob // by the attachment's place
-	Following []Following  // who may follow the case beside who sent it in
+	Following *Following   // who else may follow the case; nil leaves it as it is
 }
 
-// A Following says who may follow a case beside who sent it in. What a register named
-// holds for a day: then it must be asked again, or they see nothing.
-type Following struct {
-	Through string // the look-up that named them; "" for the form
-	Persons []PersonID
-}
+// A Following says who may follow a case beside who sent its forms in: whom the forms and
+// the registers name. It holds for a day: then the registers must be asked again, or they
+// see nothing.
+type Following struct{ Persons []PersonID }
 
 // FollowingLasts is how long a register's word on who may follow a case holds.
 const FollowingLasts = 24 * time.Hour
@@ -260,7 +259,7 @@ type Tally struct {
 type Word struct {
 	System      SystemID
 	Text        string // may say anything: the Store seals it
-	Cases       int
+	Cases       int    // of which it was used the last thousand times
 	First, Last time.Time
 }
 
@@ -296,9 +295,9 @@ type Line struct {
 // A Heap is what rests, or waits, for one cause at one municipality.
 type Heap struct {
 	Municipality Municipality
-	State        State    // HELD; ENRICH_WAIT; or "" for deliveries that wait for their system
-	Reason       Reason   // of what is held
-	Kind         Kind     //
+	State        State  // HELD; ENRICH_WAIT; or "" for deliveries that wait for their system
+	Reason       Reason // of what is held
+	Kind         Kind
 	System       SystemID // of deliveries
 	Leg          string   // of what is held
 	Service      string   // of what is held
@@ -324,6 +323,7 @@ type Counts struct {
 	DiskFree    int64                      // bytes
 	Unnumbered  int64                      // feed rows that no reader sees yet
 	Orphans     int64                      // reports of systems that have fitted no delivery for a day
+	Words       map[SystemID]int64         // that a system has used and no table translates
 }
 
 // A Viewer says who is asking. There is no default.

@@ -22,36 +22,25 @@ func (d *dispatcher) telling(ctx context.Context, c Case, p Progress) (Telling, 
 	if err != nil {
 		return Telling{}, err
 	}
-	status, err := d.status(ctx, c, p)
-	if err != nil {
-		return Telling{}, err
+	t := Telling{Key: p.Key, Ref: r.submission.Source, Status: c.told(p), Receipts: c.receiptsFor(c.Voice)}
+	if !d.system.Notifies {
+		return t, nil // whom a case is about is nobody else's to know
 	}
-	t := Telling{Key: p.Key, Ref: r.submission.Source, Status: status, Receipts: c.receiptsFor(c.Voice)}
-	if p.System == c.Source {
-		return t, nil // the platform tells its own citizens
-	}
-	facts, err := d.Store.Facts(ctx, AsHub(), p.Submission)
-	if err != nil {
-		return Telling{}, err
-	}
+	all, err := d.everybodyIn(ctx, c, "")
 	route := d.bundle.Load().Route(c.Municipality, c.Source, c.Service)
-	t.To = contacts(route, r.submission.Parties, facts.Answers, d.system.Can.Of("").Protected)
-	return t, nil
+	t.To = all.contacts(route, d.system.Can.Of("").Protected)
+	return t, err
 }
 
-// status is the line of the feed that a telling tells.
-func (d *dispatcher) status(ctx context.Context, c Case, p Progress) (Status, error) {
-	lines, err := d.Store.Statuses(ctx, AsHub(), c.ID, 0, 1000)
-	s := Status{
-		Case: c.ID, Submission: p.Submission, Step: p.Step, At: p.Since, Ref: c.Ref,
-		Ball: BallAt(p.Step), Owner: c.Municipality,
+// told is what a telling tells: the same each time. A row of a release that did not keep it
+// tells how the case stands now.
+func (c *Case) told(p Progress) Status {
+	if p.Told != nil {
+		return *p.Told
 	}
-	for _, l := range lines {
-		if l.Step == p.Step {
-			s.At, s.Expect = l.At, l.Expect
-		}
+	return Status{
+		Case: c.ID, Submission: p.Submission, Step: p.Step, At: p.Since, Ref: c.Ref, Ball: BallAt(p.Step), Owner: c.Municipality,
 	}
-	return s, err
 }
 
 // receiptsFor gives what one system has given receipts for, earliest first.

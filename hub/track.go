@@ -77,15 +77,15 @@ func (h *Hub) Hear(ctx context.Context, id SystemID, reports []Report) ([]Hearin
 	return nil, ErrNotFound
 }
 
-// hear stores reports with what their words mean, and tells who follows. What is said to
-// happen later than now, but for clocks that differ, happened now.
+// hear stores reports with what their words mean, and tells who follows. Nobody is told of
+// what is yet to come: what a system's clock is ahead of ours for happened now.
 func (h *Hub) hear(ctx context.Context, s Opened, reports []Report, next Cursor) ([]Hearing, error) {
 	now := h.Clock()
 	for i := range reports {
 		r := &reports[i]
 		r.System = s.ID
 		h.translateWord(s, r)
-		if r.At.IsZero() || r.At.After(now.Add(clocksDiffer)) {
+		if r.At.IsZero() || r.At.After(now) {
 			r.At = now
 		}
 	}
@@ -98,9 +98,6 @@ func (h *Hub) hear(ctx context.Context, s Opened, reports []Report, next Cursor)
 	}
 	return all, err
 }
-
-// clocksDiffer is how far ahead of ours a system's clock may be.
-const clocksDiffer = 5 * time.Minute
 
 // translate moves on the cases that wait for a word which a table translates now.
 func (h *Hub) translate(ctx context.Context) {

@@ -12,23 +12,23 @@ import (
 type fault string
 
 const (
-	errorBefore  fault = "500-before"   // and nothing is made
-	errorAfter   fault = "500-after"    // and the case is made
-	lost         fault = "lost"         // the case is made and the line is cut
-	late         fault = "late"         // the case is made, seconds pass, and the line is cut
-	cut          fault = "cut"          // nothing is made and the line is cut
-	loginPage    fault = "login-page"   // 200 and a page for people; nothing is made
-	noNumber     fault = "no-number"    // the case is made and the answer has no number
-	truncated    fault = "truncated"    // the case is made and half an answer comes
-	crossed      fault = "crossed"      // the case is made and the answer is about another
-	found302     fault = "302"          // nothing is made
-	redirect307  fault = "307"          // nothing is made
-	seeOther303  fault = "303-after"    // the case is made
-	endless      fault = "endless"      // the case is made and the answer does not end
-	trickle      fault = "trickle"      // the case is made and the answer comes slowly
-	refuses      fault = "400"          // this document will never be taken
-	unauthorized fault = "401"          //
-	missing      fault = "404"          //
+	errorBefore  fault = "500-before" // and nothing is made
+	errorAfter   fault = "500-after"  // and the case is made
+	lost         fault = "lost"       // the case is made and the line is cut
+	late         fault = "late"       // the case is made, seconds pass, and the line is cut
+	cut          fault = "cut"        // nothing is made and the line is cut
+	loginPage    fault = "login-page" // 200 and a page for people; nothing is made
+	noNumber     fault = "no-number"  // the case is made and the answer has no number
+	truncated    fault = "truncated"  // the case is made and half an answer comes
+	crossed      fault = "crossed"    // the case is made and the answer is about another
+	found302     fault = "302"        // nothing is made
+	redirect307  fault = "307"        // nothing is made
+	seeOther303  fault = "303-after"  // the case is made
+	endless      fault = "endless"    // the case is made and the answer does not end
+	trickle      fault = "trickle"    // the case is made and the answer comes slowly
+	refuses      fault = "400"        // this document will never be taken
+	unauthorized fault = "401"
+	missing      fault = "404"
 	tooMany      fault = "429"          // asks for a second
 	busyGarbage  fault = "503-garbage"  // with a Retry-After that is no time
 	busyPast     fault = "503-1999"     // with a Retry-After in 1999

@@ -67,7 +67,7 @@ func New(clock func() time.Time) *Meter {
 // Watch adds the series that are read from the rows, and from the hub, each time
 // somebody asks.
 func (m *Meter) Watch(h *hub.Hub, s hub.Store, log *slog.Logger) {
-	m.registry.MustRegister(&rows{m, h, s, log}, &wayBack{h, s, log})
+	m.registry.MustRegister(&rows{m, h, s, log}, &wayBack{h})
 }
 
 // Page serves the series in Prometheus's text format.

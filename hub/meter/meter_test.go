@@ -78,6 +78,9 @@ func TestWhatIsCounted(t *testing.T) {
 	text := page(t, func(m *meter.Meter, s hub.Store) {
 		receive(t, s, "1")
 		receive(t, s, "1")
+		if _, err := s.Report(t.Context(), "k.diarium", []hub.Report{{ID: "1", Ref: "x", Word: "noterat", At: time.Now()}}, "", time.Now()); err != nil {
+			t.Fatal(err)
+		}
 		for _, err := range []error{nil, hub.Reject(io.EOF), hub.Later(io.EOF, 0), io.EOF} {
 			d := m.System("k.diarium", "sif", hub.System{Destination: answers{err}}).Destination
 			d.Deliver(t.Context(), hub.Delivery{})
@@ -108,7 +111,7 @@ func TestWhatIsCounted(t *testing.T) {
 		`knutpunkt_reconciliation_gaps{kind="held",municipality="1080"} 0`,
 		`knutpunkt_reconciliation_unexplained 0`,
 		`knutpunkt_reconciliation_untold 0`,
-		`knutpunkt_untranslated_words{system="k.diarium"} 0`,
+		`knutpunkt_untranslated_words{system="k.diarium"} 1`,
 		`knutpunkt_streams{kind="citizen"} 3`,
 	} {
 		if !strings.Contains(text, want+"\n") {

@@ -33,6 +33,7 @@ var (
 	diskFree   = desc("disk_free_bytes", "Room on the disk that holds the Store.")
 	unnumbered = desc("unnumbered_rows", "Feed rows that no reader sees yet.")
 	orphans    = desc("orphan_reports", "Reports of systems that have fitted no delivery for a day.")
+	words      = desc("untranslated_words", "Words that a system has used and no table translates.", "system")
 	durability = desc("durability", "1 for the mode in which forms are accepted.", "mode")
 )
 
@@ -40,7 +41,7 @@ var (
 const countFor = 5 * time.Second
 
 func (r *rows) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{accepted, states, held, waiting, oldest, circuits, diskFree, unnumbered, orphans, durability} {
+	for _, d := range []*prometheus.Desc{accepted, states, held, waiting, oldest, circuits, diskFree, unnumbered, orphans, words, durability} {
 		ch <- d
 	}
 }
@@ -76,6 +77,11 @@ func (r *rows) Collect(ch chan<- prometheus.Metric) {
 	gauge(diskFree, float64(c.DiskFree))
 	gauge(unnumbered, float64(c.Unnumbered))
 	gauge(orphans, float64(c.Orphans))
+	for _, s := range r.hub.Systems {
+		if s.Tracker != nil || len(s.Words)+len(s.Reports) > 0 {
+			gauge(words, float64(c.Words[s.ID]), string(s.ID))
+		}
+	}
 }
 
 // byConnector adds up what systems of one kind have.

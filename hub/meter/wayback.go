@@ -1,62 +1,33 @@
 package meter
 
 import (
-	"context"
-	"log/slog"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
-// wayBack are the series of what comes back: whether everything that was sent is where it
-// should be, and whether systems are understood.
-type wayBack struct {
-	hub *hub.Hub
-	s   hub.Store
-	log *slog.Logger
-}
+// wayBack are the series of whether everything that was sent is where it should be.
+type wayBack struct{ hub *hub.Hub }
 
 var (
 	gaps = desc("reconciliation_gaps",
 		"Forms of the last 14 days that are not where they should be, by what is the matter; municipality shared: nobody's yet.", "municipality", "kind")
 	unexplained = desc("reconciliation_unexplained", "Forms of the last 14 days that are unaccounted for: should be 0.")
 	untold      = desc("reconciliation_untold", "E-services and days of the last 14 for which the platform has not said what it sent.")
-	words       = desc("untranslated_words", "Words that a system has used and no table translates.", "system")
 	streams     = desc("streams", "Streams that are open, by who follows: case for clients, citizen, console.", "kind")
 )
 
 func (w *wayBack) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{gaps, unexplained, untold, words} {
+	for _, d := range []*prometheus.Desc{gaps, unexplained, untold} {
 		ch <- d
 	}
 }
 
+// Collect tells of the days as the hub has counted them last.
 func (w *wayBack) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v int, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
 	}
-	w.balances(gauge)
-	ctx, cancel := context.WithTimeout(context.Background(), countFor)
-	defer cancel()
-	found, err := w.s.Untranslated(ctx, hub.AsHub())
-	if err != nil {
-		w.log.Error("count words for metrics", "error", err)
-		return
-	}
-	n := map[hub.SystemID]int{}
-	for _, word := range found {
-		n[word.System]++
-	}
-	for _, s := range w.hub.Systems {
-		if s.Tracker != nil || len(s.Words)+len(s.Reports) > 0 {
-			gauge(words, n[s.ID], string(s.ID))
-		}
-	}
-}
-
-// balances tells of the days as the hub has counted them last.
-func (w *wayBack) balances(gauge func(*prometheus.Desc, int, ...string)) {
 	type series struct {
 		m hub.Municipality
 		k hub.GapKind

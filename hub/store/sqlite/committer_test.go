@@ -259,8 +259,8 @@ func TestQueryPlans(t *testing.T) {
 		{"where some days begin and end", list(handler, days), "SEARCH submissions USING COVERING INDEX submissions_inkommen (inkommen>? AND inkommen<?)", false},
 		{"list of some days of several", list(client, days), "SEARCH s USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", false},
 		{"what is held of some days", list(handler, hub.Filter{State: hub.Held, From: noon}), "INDEX progress_held", true},
-		{"who follows a case", whoFollows, "INDEX followers_case (case_id=?)", true},
-		{"whom a form names", whoIsNamed, "COVERING INDEX followers_case (case_id=? AND through=?)", false},
+		{"who follows a case", whoFollows, "COVERING INDEX followers_case (case_id=?)", false},
+		{"who else follows", anyOthers, "COVERING INDEX followers_case (case_id=?)", false},
 		{"what is overdue", overdue, "SEARCH followers USING PRIMARY KEY (person=?)", false},
 		{"handling times", handlingTimes, "SEARCH f USING INDEX feed_service (municipality=? AND service=? AND at>?)", false},
 		{"the first time of a step", handlingTimes, "SEARCH earlier USING INDEX feed_case (case_id=? AND seq<?)", false},
@@ -271,9 +271,12 @@ func TestQueryPlans(t *testing.T) {
 		{"reports that wait for a word", waitingReports(3), "INDEX reports_marked (system=? AND mark=?)", true},
 		{"what was told since", toldSince, "INDEX reports_case (case_id=? AND rowid>?)", false},
 		{"how much was told", countTold, "SEARCH p USING INDEX progress_told (system=? AND since>? AND since<?)", true},
+		{"how much was told after it", countTold, "SEARCH p USING INDEX progress_case (case_id=? AND place>?)", true},
 		{"what was told", casesTold, "SEARCH p USING INDEX progress_told (system=? AND since>? AND since<?)", false},
 		{"which systems are paused", presentPauses, "SCAN pauses USING INDEX pauses_present", false},
-		{"untranslated words", usedWords, "SCAN r USING INDEX reports_marked", true},
+		{"untranslated words", usedWords, "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)", true},
+		{"what words were used of last", usedWords, "SEARCH reports USING COVERING INDEX reports_marked (system=? AND mark=?)", true},
+		{"how many words", countWords, "SCAN words", false},
 	} {
 		plan := planOf(t, s, tc.query)
 		if sorts := strings.Contains(plan, "TEMP B-TREE"); !strings.Contains(plan, tc.want) || sorts != tc.sorts ||

@@ -1,100 +1,68 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
-// A follower is a hub.Following as it is written.
-type follower struct {
-	through string
-	persons [][]byte // blind indexes, in their order
-}
-
-func (s *Store) followers(fs []hub.Following) []follower {
-	var all []follower
-	for _, f := range fs {
-		of := follower{through: f.Through}
-		for _, p := range f.Persons {
-			of.persons = append(of.persons, s.keys.Index("person", p.Reveal()))
-		}
-		slices.SortFunc(of.persons, bytes.Compare)
-		all = append(all, of)
+// followersBy are the blind indexes of whom a Following names, in their order; nil for none.
+func (s *Store) followersBy(f *hub.Following) [][]byte {
+	if f == nil {
+		return nil
+	}
+	all := make([][]byte, 0, len(f.Persons))
+	for _, p := range f.Persons {
+		all = append(all, s.keys.Index("person", p.Reveal()))
 	}
 	return all
 }
 
-// putFollowers writes who may follow a case. What a form says is kept under its own ID and
-// lasts; what a register says holds for a while.
-func (b *batch) putFollowers(c hub.CaseID, form hub.ID, fs []follower, now time.Time) error {
-	for _, f := range fs {
-		var err error
-		if f.through == "" {
-			err = b.putNamed(c, form, f.persons)
-		} else {
-			err = b.replaceFollowers(c, f.through, f.persons, now)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// putNamed writes whom a form names. Mostly that is who sent it, as it came in.
-func (b *batch) putNamed(c hub.CaseID, form hub.ID, persons [][]byte) error {
-	var had [][]byte
-	err := each(b, whoIsNamed, []any{c, form}, func(rows *sql.Rows) error {
-		var index []byte
-		err := rows.Scan(&index)
-		had = append(had, index)
-		return err
-	})
-	if err != nil || slices.EqualFunc(had, persons, bytes.Equal) {
-		return err
-	}
-	return b.replaceFollowers(c, string(form), persons, time.Time{})
-}
-
-const whoIsNamed = "SELECT person FROM followers WHERE case_id = ? AND through = ? ORDER BY person"
-
-func (b *batch) replaceFollowers(c hub.CaseID, through string, persons [][]byte, checked time.Time) error {
-	if err := b.exec("DELETE FROM followers WHERE case_id = ? AND through = ?", c, through); err != nil {
-		return err
-	}
-	for _, person := range persons {
-		if err := b.addFollower(person, c, through, checked); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (b *batch) addFollower(person []byte, c hub.CaseID, through string, checked time.Time) error {
-	return b.exec("INSERT INTO followers (person, case_id, through, checked) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-		person, c, through, nanos(checked))
-}
-
-// Follow says who may follow a case now, in the place of who could through the same look-ups
-// and by its first form, whose ID the case has.
-func (s *Store) Follow(ctx context.Context, c hub.CaseID, fs []hub.Following, now time.Time) error {
-	follow := s.followers(fs)
+// Follow says who may follow a case beside who sent its forms in.
+func (s *Store) Follow(ctx context.Context, c hub.CaseID, f hub.Following, now time.Time) error {
+	persons := s.followersBy(&f)
 	err := s.commit(ctx, func(b *batch) error {
 		if _, err := b.load(c); err != nil {
 			return err
 		}
-		return b.putFollowers(c, hub.ID(c), follow, now)
+		return b.putOthers(c, persons, now)
 	})
 	if err != nil {
 		return fmt.Errorf("write followers of case %s: %w", c, err)
 	}
 	return nil
+}
+
+// putOthers writes who may follow a case beside who sent its forms in, in the place of who
+// could before. Mostly that is nobody, and was.
+func (b *batch) putOthers(c hub.CaseID, persons [][]byte, now time.Time) error {
+	var had int
+	if _, err := one(b, anyOthers, []any{c}, &had); err != nil {
+		return err
+	}
+	if had > 0 {
+		if err := b.exec("DELETE FROM followers WHERE case_id = ? AND checked <> 0", c); err != nil {
+			return err
+		}
+	}
+	for _, person := range persons {
+		if err := b.addFollower(person, c, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const anyOthers = "SELECT count(*) FROM followers WHERE case_id = ? AND checked <> 0"
+
+// addFollower lets somebody follow a case: for good, when she sent a form of it in and
+// checked is zero; else for a while from then.
+func (b *batch) addFollower(person []byte, c hub.CaseID, checked time.Time) error {
+	return b.exec(`INSERT INTO followers (person, case_id, checked) VALUES (?, ?, ?)
+		ON CONFLICT DO UPDATE SET checked = min(checked, excluded.checked)`, person, c, nanos(checked))
 }
 
 // freshSince is since when a register must have said that somebody may follow a case.
@@ -187,7 +155,7 @@ func (s *Store) addFollowers(q asker, lines []hub.Told) (err error) {
 	return nil
 }
 
-const whoFollows = "SELECT DISTINCT person FROM followers WHERE case_id = ? AND (checked = 0 OR checked > ?)"
+const whoFollows = "SELECT person FROM followers WHERE case_id = ? AND (checked = 0 OR checked > ?)"
 
 func (s *Store) followersOf(q asker, id hub.CaseID) ([]hub.Mark, error) {
 	var all []hub.Mark

@@ -114,12 +114,12 @@ func TestFromVersion3(t *testing.T) {
 	}
 	k := claims[0].Key
 	_, _, err = s.Settle(t.Context(), waiting.Case.ID, hub.Planned{When: hub.When{At: noon}, Key: k, Lease: claims[0].Case.Find(k).Lease},
-		hub.Facts{Following: []hub.Following{{Persons: []hub.PersonID{anna}}}})
+		hub.Facts{Following: &hub.Following{Persons: []hub.PersonID{anna}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !sees(t, s, anna, waiting.Case.ID) || sees(t, s, bertil, waiting.Case.ID) {
-		t.Error("who may follow what was under way is not as it was settled")
+	if !sees(t, s, anna, waiting.Case.ID) || !sees(t, s, bertil, waiting.Case.ID) {
+		t.Error("whom a form named when that was enough does not see her case any more")
 	}
 }
 
@@ -275,8 +275,50 @@ func TestMostWords(t *testing.T) {
 	if words, err := s.Untranslated(t.Context(), hub.AsHub()); err != nil || len(words) != 500 {
 		t.Errorf("%d words are kept, want 500: %v", len(words), err)
 	}
+	counts, err := s.Counts(t.Context(), noon)
+	if n := counts.Words[levels[0].System]; err != nil || n != 500 || len(counts.Words) != 1 {
+		t.Errorf("%d are counted: %v", n, err)
+	}
 	fxs, err := s.Translate(t.Context(), levels[0].System, map[string]hub.Step{"ord 599": hub.Beslutat}, noon)
 	if err != nil || len(fxs) != 1 || len(fxs[0].Statuses) != 1 {
 		t.Errorf("a word that was not kept moves %d cases: %v", len(fxs), err)
+	}
+}
+
+// A word that comes with every case costs no more to tell of when it has come very often: it
+// tells of the cases that it was used of last.
+func TestAWordThatIsUsedOften(t *testing.T) {
+	s := open(t, t.TempDir(), newKeys(t), sqlite.Options{Boot: "a", Clock: still})
+	deliveries := map[string]hub.Key{}
+	for _, instance := range []string{"1", "2"} {
+		a := arrival(instance)
+		a.Voice = levels[0].System
+		if _, err := s.Receive(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		deliveries[instance] = plan(t, s).Deliveries[0].Key
+	}
+	deliverAll(t, s)
+	n := 0
+	tell := func(instance string, times int) {
+		t.Helper()
+		var rs []hub.Report
+		for range times {
+			n++
+			rs = append(rs, hub.Report{ID: fmt.Sprint(n), Key: deliveries[instance], Word: "noterat", At: noon})
+		}
+		if _, err := s.Report(t.Context(), levels[0].System, rs, "", noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		instance     string
+		times, cases int
+	}{{"1", 1, 1}, {"2", 999, 2}, {"2", 1, 1}} {
+		tell(tc.instance, tc.times)
+		words, err := s.Untranslated(t.Context(), hub.AsHub())
+		if err != nil || len(words) != 1 || words[0].Cases != tc.cases {
+			t.Errorf("after %d times: %+v, want a word of %d cases: %v", n, words, tc.cases, err)
+		}
 	}
 }

@@ -303,7 +303,7 @@ func TestCanaries(t *testing.T) {
 	_, _, err = s.Settle(t.Context(), c.ID, hub.Planned{When: hub.When{At: noon}, Key: claims[0].Key, Lease: c.Find(claims[0].Key).Lease},
 		hub.Facts{
 			Answers:   []hub.RegisterAnswer{{As: "kanarie-register", Persons: []hub.Person{{ID: person, Family: "Kanariefågel"}}}},
-			Following: []hub.Following{{Persons: []hub.PersonID{person}}, {Through: "vardnad", Persons: []hub.PersonID{person}}},
+			Following: &hub.Following{Persons: []hub.PersonID{person}},
 		})
 	if err != nil {
 		t.Fatal(err)

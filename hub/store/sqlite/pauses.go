@@ -119,16 +119,22 @@ func (s *Store) Pauses(ctx context.Context) ([]hub.Pause, error) {
 
 const presentPauses = "SELECT system, since, by, data_key, reason FROM pauses WHERE ended = 0 ORDER BY system"
 
-// told are the tellings that a Retelling is about: see hub.Retelling. It says what the
-// index says, word for word.
+// told are the tellings of a Retelling's period: see hub.Retelling. It says what the index
+// says, word for word.
 const told = `progress p JOIN cases c ON c.id = p.case_id
 	WHERE p.kind = 'telling' AND p.state = 'DELIVERED' AND p.system = ? AND p.since >= ? AND p.since < ?`
 
-const countTold = "SELECT c.municipality, c.service, count(*), count(DISTINCT p.case_id) FROM " + told + " GROUP BY 1, 2"
+// countTold counts with what was told of each case in the period all from there on.
+const countTold = `WITH first AS MATERIALIZED (
+	SELECT p.case_id AS id, c.municipality, c.service, p.system, count(*) AS told, min(p.place) AS place FROM ` + told + ` GROUP BY 1)
+	SELECT municipality, service, count(*), sum(told), sum((SELECT count(*) FROM progress p WHERE p.case_id = first.id
+		AND p.place >= first.place AND p.kind = 'telling' AND p.state = 'DELIVERED' AND p.system = first.system))
+	FROM first GROUP BY 1, 2`
 
 const casesTold = "SELECT p.case_id, c.municipality, c.service FROM " + told + " ORDER BY p.since"
 
-// CountTold gives how much a Teller was told in a period, of the cases that v may see.
+// CountTold gives how much a Teller was told in a period, and since, of the cases that v
+// may see.
 func (s *Store) CountTold(ctx context.Context, v hub.Viewer, r hub.Retelling) (hub.Extent, error) {
 	var extent hub.Extent
 	municipalities := map[hub.Municipality]bool{}
@@ -136,11 +142,11 @@ func (s *Store) CountTold(ctx context.Context, v hub.Viewer, r hub.Retelling) (h
 		return each(q, countTold, []any{r.System, nanos(r.From), nanos(r.Until)}, func(rows *sql.Rows) error {
 			var m hub.Municipality
 			var service string
-			var tellings, cases int
-			err := rows.Scan(&m, &service, &tellings, &cases)
+			var cases, tellings, all int
+			err := rows.Scan(&m, &service, &cases, &tellings, &all)
 			if err == nil && v.Sees(m, service) {
 				municipalities[m] = true
-				extent.Tellings, extent.Cases = extent.Tellings+tellings, extent.Cases+cases
+				extent.Cases, extent.Tellings, extent.Later = extent.Cases+cases, extent.Tellings+tellings, extent.Later+all-tellings
 			}
 			return err
 		})
@@ -152,7 +158,7 @@ func (s *Store) CountTold(ctx context.Context, v hub.Viewer, r hub.Retelling) (h
 	return extent, nil
 }
 
-// CasesTold gives some of those cases, at most n.
+// CasesTold gives some of those cases, at most n: those first that were told of first.
 func (s *Store) CasesTold(ctx context.Context, v hub.Viewer, r hub.Retelling, n int) ([]hub.CaseID, error) {
 	var ids []hub.CaseID
 	seen := map[hub.CaseID]bool{}

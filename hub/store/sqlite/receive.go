@@ -295,7 +295,7 @@ func (b *batch) insert(in *arrival, sub hub.Submission, before, after hub.Case, 
 		}
 	}
 	for _, person := range in.followers {
-		if err := b.addFollower(person, sub.Case, string(sub.ID), time.Time{}); err != nil {
+		if err := b.addFollower(person, sub.Case, time.Time{}); err != nil {
 			return err
 		}
 	}
@@ -338,12 +338,15 @@ func (s *Store) Settle(ctx context.Context, c hub.CaseID, e hub.Event, facts hub
 	if err != nil {
 		return hub.Case{}, hub.Effects{}, fmt.Errorf("settle %s: %w", id, err)
 	}
-	follow := s.followers(facts.Following)
+	others := s.followersBy(facts.Following)
 	return s.apply(ctx, c, e, func(b *batch) error {
 		if err := write(b); err != nil {
 			return err
 		}
-		return b.putFollowers(c, id, follow, s.o.Clock())
+		if others == nil {
+			return nil
+		}
+		return b.putOthers(c, others, s.o.Clock())
 	})
 }
 

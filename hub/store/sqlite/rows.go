@@ -96,18 +96,19 @@ func scanProgress(rows *sql.Rows) (hub.Progress, error) {
 		if json.Unmarshal([]byte(few.String), &d) != nil {
 			return hub.Progress{}, hub.ErrContents
 		}
-		p.Spent, p.Replaces, p.Proposal, p.Alone = d.Spent, d.Replaces, d.Proposal, d.Alone
+		p.Spent, p.Replaces, p.Proposal, p.Alone, p.Told = d.Spent, d.Replaces, d.Proposal, d.Alone, d.Told
 	}
 	return p, nil
 }
 
-// rare is what few rows have: what people have decided about them, and whether they are
-// suspected of having killed the process.
+// rare is what few rows have: what people have decided about them, whether they are
+// suspected of having killed the process, and of tellings what they tell.
 type rare struct {
 	Alone    bool          `json:"alone,omitempty"`
 	Spent    int           `json:"spent,omitempty"`
 	Replaces hub.Key       `json:"replaces,omitempty"`
 	Proposal *hub.Proposal `json:"proposal,omitempty"`
+	Told     *hub.Status   `json:"told,omitempty"`
 }
 
 // putProgress writes a row, or all that may ever change of one that is there: also to
@@ -136,7 +137,7 @@ func (b *batch) putProgress(c hub.Case, place int, p hub.Progress, fresh bool) e
 	if err != nil {
 		return err
 	}
-	d := rare{p.Alone, p.Spent, p.Replaces, p.Proposal}
+	d := rare{p.Alone, p.Spent, p.Replaces, p.Proposal, p.Told}
 	few, err := jsonOrNull(d, d == rare{})
 	if err != nil {
 		return err

@@ -551,12 +551,16 @@ func (s *Store) Counts(ctx context.Context, now time.Time) (hub.Counts, error) {
 	c := hub.Counts{
 		Accepted: map[hub.Municipality]int64{}, States: map[hub.State]int64{}, Held: map[hub.Reason]int64{},
 		Waiting: map[hub.SystemID]int64{}, OldestReady: map[hub.SystemID]time.Duration{},
+		Words: map[hub.SystemID]int64{},
 	}
 	err := s.look(ctx, func(q asker) error {
 		if err := readTallies(q, &c); err != nil {
 			return err
 		}
 		if _, err := one(q, orphans, []any{nanos(now.Add(-orphanAfter))}, &c.Orphans); err != nil {
+			return err
+		}
+		if err := readWordCounts(q, &c); err != nil {
 			return err
 		}
 		for system := range c.Waiting {
@@ -575,6 +579,16 @@ func (s *Store) Counts(ctx context.Context, now time.Time) (hub.Counts, error) {
 	}
 	c.DiskFree, _, err = s.o.DiskFree()
 	return c, err
+}
+
+func readWordCounts(q asker, c *hub.Counts) error {
+	return each(q, countWords, nil, func(rows *sql.Rows) error {
+		var system hub.SystemID
+		var n int64
+		err := rows.Scan(&system, &n)
+		c.Words[system] = n
+		return err
+	})
 }
 
 func readTallies(q asker, c *hub.Counts) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -16,8 +17,9 @@ import (
 // How much of the words that nobody has translated is remembered: more than a system has,
 // and less than would fill a disk.
 const (
-	longestWord = 200 // characters
-	mostWords   = 500 // of one system
+	longestWord = 200  // characters
+	mostWords   = 500  // of one system
+	timesUsed   = 1000 // that say whose cases a word is used of: the latest
 )
 
 // noteWord remembers a word that has no Step, sealed, and gives what its report is found
@@ -200,8 +202,8 @@ func deliveryOf(c hub.Case, r hub.Report) hub.Key {
 }
 
 // Untranslated gives the words that systems have used and no table translates, the latest
-// first. A handler sees those that were used of cases of her municipalities; those of no
-// case yet only the hub sees.
+// first. A handler sees those that were used lately of cases of her municipalities; those of
+// no case yet only the hub sees.
 func (s *Store) Untranslated(ctx context.Context, v hub.Viewer) ([]hub.Word, error) {
 	_, all := v.Municipalities()
 	var words []hub.Word
@@ -238,7 +240,12 @@ func (s *Store) Untranslated(ctx context.Context, v hub.Viewer) ([]hub.Word, err
 	return words, nil
 }
 
-// usedWords counts the cases of each word by whose they are.
-const usedWords = `SELECT w.system, w.mark, w.data_key, w.text, w.first, w.last, c.municipality, c.service, count(DISTINCT r.case_id)
-	FROM words w JOIN reports r ON r.system = w.system AND r.mark = w.mark LEFT JOIN cases c ON c.id = r.case_id
+// usedWords counts the cases of each word by whose they are, of the times that it was used
+// last: a word that nobody cares to translate comes with every case there is.
+var usedWords = `SELECT w.system, w.mark, w.data_key, w.text, w.first, w.last, c.municipality, c.service, count(DISTINCT r.case_id)
+	FROM words w CROSS JOIN reports r ON r.n IN (SELECT n FROM reports WHERE system = w.system AND mark = w.mark
+		ORDER BY n DESC LIMIT ` + strconv.Itoa(timesUsed) + `) LEFT JOIN cases c ON c.id = r.case_id
 	GROUP BY w.system, w.mark, c.municipality, c.service ORDER BY w.last DESC, w.system, w.mark`
+
+// countWords counts the words of each system, without asking what they are used of.
+const countWords = "SELECT system, count(*) FROM words GROUP BY system"

@@ -8,18 +8,16 @@ import (
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
-// settle plans a claimed form with one delivery to the diarium, and says who may follow it.
-func (w *world) settle(c hub.Claim, fs ...hub.Following) hub.Case {
+// settle plans a claimed form with one delivery to the diarium, and says who else may follow
+// its case; nil says nothing of it.
+func (w *world) settle(c hub.Claim, f *hub.Following) hub.Case {
 	w.Helper()
-	after, _, err := w.store.Settle(w.ctx, c.Case.ID, w.planned(c, hub.Lookup, diarium), hub.Facts{Following: fs})
+	after, _, err := w.store.Settle(w.ctx, c.Case.ID, w.planned(c, hub.Lookup, diarium), hub.Facts{Following: f})
 	w.must(err, "settle")
 	return after
 }
 
-func named(ps ...hub.PersonID) hub.Following { return hub.Following{Persons: ps} }
-func through(register string, ps ...hub.PersonID) hub.Following {
-	return hub.Following{Through: register, Persons: ps}
-}
+func others(ps ...hub.PersonID) *hub.Following { return &hub.Following{Persons: ps} }
 
 // seenBy fails unless these of the suite's persons see a case, and no other.
 func (w *world) seenBy(when string, id hub.CaseID, want ...hub.PersonID) {
@@ -45,37 +43,34 @@ func testFollowers(w *world) {
 
 	stale := w.planned(first, hub.Lookup, diarium)
 	stale.Lease.Token++
-	_, _, err := w.store.Settle(w.ctx, id, stale, hub.Facts{Following: []hub.Following{named(anna, bertil)}})
+	_, _, err := w.store.Settle(w.ctx, id, stale, hub.Facts{Following: others(bertil)})
 	if !errors.Is(err, hub.ErrLost) {
 		w.Errorf("a worker that is too late: %v, want ErrLost", err)
 	}
 	w.seenBy("after a worker that was too late", id, anna)
 
-	w.settle(first, named(anna, bertil), through("vardnad", cecilia))
+	w.settle(first, others(bertil, cecilia))
 	w.seenBy("settled", id, anna, bertil, cecilia)
 	w.restart()
 	w.seenBy("after a restart", id, anna, bertil, cecilia)
 
 	w.receive("1", version("2"), containing("more"), from(hub.Party{Role: "ombud", ID: bertil, Follows: true}))
-	w.settle(w.claimSubmissions(1)[0], named(bertil), through("vardnad"))
-	w.seenBy("a completion after which the register names nobody", id, anna, bertil)
+	w.settle(w.claimSubmissions(1)[0], others())
+	w.seenBy("a completion of one of them, with which nobody else may follow it", id, anna, bertil)
 
 	alone := w.receive("2", both).Case.ID
-	w.settle(w.claimSubmissions(1)[0], named(anna))
-	w.seenBy("settled for the sender alone", alone, anna)
-	nobody := w.receive("3", both).Case.ID
-	w.settle(w.claimSubmissions(1)[0], named())
-	w.seenBy("settled for nobody", nobody)
-	silent := w.receive("4", both).Case.ID
-	w.settle(w.claimSubmissions(1)[0])
+	w.settle(w.claimSubmissions(1)[0], others())
+	w.seenBy("settled for nobody else", alone, anna)
+	silent := w.receive("3", both).Case.ID
+	w.settle(w.claimSubmissions(1)[0], nil)
 	w.seenBy("settled without a word of it", silent, anna)
 }
 
-// testFollowingLasts: what a register says of who may follow is forgotten after a day,
-// unless it says so again.
+// testFollowingLasts: who did not send a form in follows its case for a day, unless it is
+// said again that she may.
 func testFollowingLasts(w *world) {
 	id := w.receive("1").Case.ID
-	w.settle(w.claimSubmissions(1)[0], named(anna, bertil), through("vardnad", bertil, cecilia))
+	w.settle(w.claimSubmissions(1)[0], others(bertil, cecilia))
 	overdue := func(when string, v hub.Viewer, want ...hub.CaseID) {
 		w.Helper()
 		ids, err := w.store.Overdue(w.ctx, v, w.clock())
@@ -87,29 +82,28 @@ func testFollowingLasts(w *world) {
 	w.seenBy("within a day", id, anna, bertil, cecilia)
 	overdue("within a day", hub.AsCitizen(cecilia))
 	w.pass(time.Nanosecond)
-	w.seenBy("after a day", id, anna, bertil)
+	w.seenBy("after a day", id, anna)
 	overdue("after a day", hub.AsCitizen(cecilia), id)
-	overdue("of who had another number then", hub.AsCitizen(anna, cecilia))
-	overdue("of who sees it through the form too", hub.AsCitizen(bertil))
+	overdue("of who sent it in under another number", hub.AsCitizen(anna, cecilia))
 	overdue("of who sent it", hub.AsCitizen(anna))
 	overdue("of a handler", hub.AsHandler("h", "1080"))
 
-	follow := func(fs ...hub.Following) { w.Helper(); w.must(w.store.Follow(w.ctx, id, fs, w.clock()), "follow") }
-	follow(through("vardnad", cecilia))
-	w.seenBy("when the register has said so again", id, anna, bertil, cecilia)
-	overdue("when the register has said so again", hub.AsCitizen(cecilia))
+	follow := func(ps ...hub.PersonID) {
+		w.Helper()
+		w.must(w.store.Follow(w.ctx, id, *others(ps...), w.clock()), "follow")
+	}
+	follow(cecilia)
+	w.seenBy("when it is said again of one", id, anna, cecilia)
+	overdue("when it is said again", hub.AsCitizen(cecilia))
 	w.restart()
 	w.pass(hub.FollowingLasts)
-	w.seenBy("another day later", id, anna, bertil)
-	follow(through("another", cecilia))
-	overdue("when another register names her", hub.AsCitizen(cecilia))
-	w.seenBy("when another register names her", id, anna, bertil, cecilia)
-	follow(through("vardnad"), through("another"))
-	w.seenBy("when registers have taken it back", id, anna, bertil)
-	overdue("when registers have taken it back", hub.AsCitizen(cecilia))
-	follow(named(anna), through("vardnad"))
-	w.seenBy("when the form's own are fewer", id, anna)
-	if err := w.store.Follow(w.ctx, "nothing", []hub.Following{named(anna)}, w.clock()); !errors.Is(err, hub.ErrNotFound) {
+	w.seenBy("another day later", id, anna)
+	follow(anna, bertil)
+	w.pass(hub.FollowingLasts)
+	w.seenBy("who sent it in is named too", id, anna)
+	follow()
+	overdue("when it is taken back", hub.AsCitizen(bertil))
+	if err := w.store.Follow(w.ctx, "nothing", *others(anna), w.clock()); !errors.Is(err, hub.ErrNotFound) {
 		w.Errorf("following what is not there: %v, want ErrNotFound", err)
 	}
 }
@@ -130,7 +124,7 @@ func testPreviousNumbers(w *world) {
 		a.Intake, a.Submission.Attachments = in, []hub.Attachment{{Name: "ritning.pdf", Blob: put[0]}}
 		got, err := w.store.Receive(w.ctx, a)
 		w.must(err, "receive")
-		cases = append(cases, w.settle(w.claimSubmissions(1)[0], named(of.who)))
+		cases = append(cases, w.settle(w.claimSubmissions(1)[0], nil))
 		ids, blobs = append(ids, got.Submission.ID), append(blobs, put[0])
 	}
 	for _, tc := range []struct {
@@ -208,10 +202,10 @@ func testTail(w *world) {
 		w.Errorf("the feed of nothing ends at %d, %v", end, err)
 	}
 	w.receive("1")
-	w.settle(w.claimSubmissions(1)[0], named(anna), through("vardnad", cecilia))
+	w.settle(w.claimSubmissions(1)[0], others(cecilia))
 	w.deliver(diarium, "BN 2026-1")
 	w.receive("2", by("1082"), from(hub.Party{Role: "sökande", ID: bertil, Follows: true}))
-	w.settle(w.claimSubmissions(1)[0])
+	w.settle(w.claimSubmissions(1)[0], nil)
 	w.restart()
 	w.pass(time.Minute)
 	w.deliver(diarium, "BN 2026-2")

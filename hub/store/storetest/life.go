@@ -235,6 +235,7 @@ func testCounts(w *world) {
 	claims := w.claimSubmissions(6)
 	w.plan(claims[0], hub.Lookup, diarium)
 	w.apply(claims[1].Case.ID, hub.Stopped{When: w.at(), Key: claims[1].Key, Lease: held(claims[1]), Reason: hub.ReasonNoRoute})
+	w.report(hub.Report{ID: "1", Ref: "of nothing", Word: "noterat"}, hub.Report{ID: "2", Ref: "of nothing", Word: "NOTERAT"})
 	w.pass(90 * time.Second)
 	w.restart()
 	c, err := w.store.Counts(w.ctx, w.clock())
@@ -245,6 +246,7 @@ func testCounts(w *world) {
 		Held:        map[hub.Reason]int64{hub.ReasonNoRoute: 1},
 		Waiting:     map[hub.SystemID]int64{diarium: 1},
 		OldestReady: map[hub.SystemID]time.Duration{diarium: 90 * time.Second},
+		Words:       map[hub.SystemID]int64{diarium: 1},
 	}
 	want.DiskFree, want.Unnumbered = c.DiskFree, c.Unnumbered
 	if !reflect.DeepEqual(c, want) {

@@ -107,3 +107,61 @@ func testTold(w *world) {
 		w.Errorf("%d tellings are due, want the one that was not told and the one that is told again", len(claims))
 	}
 }
+
+// testToldSince: with what was told of a case in a period comes what was told of it since,
+// and what is counted is what is told again.
+func testToldSince(w *world) {
+	start := w.clock()
+	var own []hub.CaseID
+	for i := range 2 { // told of three times, a day apart
+		own = append(own, w.routed(fmt.Sprint(i), hub.Lookup, diarium).ID)
+		w.deliver(diarium, fmt.Sprint("BN ", i))
+	}
+	for i, step := range []hub.Step{hub.Registrerat, hub.UnderHandlaggning, hub.Beslutat} {
+		for n, id := range own {
+			if i > 0 {
+				w.report(hub.Report{ID: fmt.Sprint(i, n), Ref: fmt.Sprint("BN ", n), Step: step})
+			}
+			if w.deliver(platform, "told").ID != id {
+				w.Fatal("another case's was due")
+			}
+			w.pass(time.Hour)
+		}
+		w.pass(22 * time.Hour)
+	}
+	day := func(n int) time.Time { return start.Add(time.Duration(n) * 24 * time.Hour) }
+	for _, tc := range []struct {
+		name        string
+		from, until time.Time
+		want        hub.Extent
+	}{
+		{"the first day's", day(0), day(1), hub.Extent{Tellings: 2, Later: 4, Cases: 2, Municipalities: 1}},
+		{"the second day's", day(1), day(2), hub.Extent{Tellings: 2, Later: 2, Cases: 2, Municipalities: 1}},
+		{"one case's", day(1), day(1).Add(time.Minute), hub.Extent{Tellings: 1, Later: 1, Cases: 1, Municipalities: 1}},
+		{"two days'", day(0), day(2), hub.Extent{Tellings: 4, Later: 2, Cases: 2, Municipalities: 1}},
+		{"none", day(1).Add(2 * time.Hour), day(2), hub.Extent{}},
+	} {
+		r := hub.Retelling{System: platform, From: tc.from, Until: tc.until}
+		extent, err := w.store.CountTold(w.ctx, hub.AsHub(), r)
+		w.must(err, "count what was told")
+		ids, err := w.store.CasesTold(w.ctx, hub.AsHub(), r, 10)
+		w.must(err, "read what was told")
+		if extent != tc.want || len(ids) != tc.want.Cases {
+			w.Errorf("%s: %+v in the cases %v, want %+v", tc.name, extent, ids, tc.want)
+		}
+		again := 0
+		for _, id := range ids {
+			c := w.caseOf(id)
+			after, _, err := hub.Next(c, hub.Retold{When: w.at(), Retelling: r, By: "registrator"})
+			w.must(err, "tell again")
+			for i, p := range after.Deliveries {
+				if p.State != c.Deliveries[i].State {
+					again++
+				}
+			}
+		}
+		if again != extent.Tellings+extent.Later {
+			w.Errorf("%s: %+v are counted, and %d told again", tc.name, extent, again)
+		}
+	}
+}

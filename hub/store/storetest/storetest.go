@@ -73,6 +73,7 @@ func Run(t *testing.T, newBed NewBed) {
 		{"notices", testNotices},
 		{"pauses", testPauses},
 		{"what was told", testTold},
+		{"what was told since", testToldSince},
 		{"reports are heard once", testReports},
 		{"reports that come early", testEarlyReports},
 		{"words that nobody has translated", testWords},

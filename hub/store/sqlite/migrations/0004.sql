@@ -3,19 +3,10 @@
 
 -- A case may have several who want to be told of it: cases.teller is a list with spaces now.
 
--- Whom a register named sees a case for as long as its word is fresh.
-CREATE TABLE following (
-	person  BLOB    NOT NULL, -- blind index
-	case_id TEXT    NOT NULL,
-	through TEXT    NOT NULL, -- the submission whose form names them, or the look-up that did
-	checked INTEGER NOT NULL, -- when the register said so; 0 for what a form says, which lasts
-	PRIMARY KEY (person, case_id, through)
-) STRICT, WITHOUT ROWID;
--- A case has the ID of its first form, which is nearly always its only one.
-INSERT INTO following SELECT person, case_id, case_id, 0 FROM followers;
-DROP TABLE followers;
-ALTER TABLE following RENAME TO followers;
-CREATE INDEX followers_case ON followers (case_id, through);
+-- Who did not send a form of the case in follows it for as long as what registers said is
+-- fresh. Whom a form named has followed it for good until now, and still does.
+ALTER TABLE followers ADD COLUMN checked INTEGER NOT NULL DEFAULT 0; -- when they said so; 0 for who sent a form in
+CREATE INDEX followers_case ON followers (case_id, checked);
 
 CREATE TABLE sessions (
 	id     BLOB    NOT NULL PRIMARY KEY, -- hash of the secret that the browser holds
