@@ -110,7 +110,8 @@ func (b *bed) build(t testing.TB) {
 	b.hub = hub.New(hub.Options{
 		Store: store, Bus: wakes, Bundle: routes, Boot: b.boot, Clock: b.clock,
 		Jitter: func() float64 { return 0.5 }, Log: log, Systems: []hub.Opened{
-			{ID: "karlskrona.portal", System: hub.System{Counter: b.counter, Teller: b.teller}}, {
+			{ID: "karlskrona.portal", System: hub.System{Counter: b.counter, Teller: b.teller}},
+			{ID: "karlskrona.post", System: hub.System{Teller: b.teller, Notifies: true}}, {
 				ID: "karlskrona.diarium", System: hub.System{Destination: b.diarium},
 				Closed: func(time.Time) bool { return b.closed.Load() }, Words: b.words, Reports: []hub.Secret{diariumOld, diariumNew},
 			},

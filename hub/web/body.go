@@ -43,6 +43,16 @@ func openBody(c *call, most int64) *body {
 	return b
 }
 
+// readBody reads a call's whole body, of at most so many bytes.
+func (c *call) readBody(most int64) ([]byte, error) {
+	if c.r.ContentLength > most {
+		return nil, refusal("payload-too-large")
+	}
+	b := openBody(c, most)
+	defer b.Close()
+	return io.ReadAll(b)
+}
+
 func (b *body) Read(p []byte) (int, error) {
 	if b.failed != nil {
 		return 0, b.failed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"os/exec"
@@ -34,7 +35,7 @@ func openBrowser(t testing.TB) *chromium {
 	}
 	allocated, end := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(end)
-	quiet := log.New(testLog{t}, "", 0)
+	quiet := log.New(io.Discard, "", 0) // this driver knows not every word of every Chromium
 	ctx, closeIt := chromedp.NewContext(allocated, chromedp.WithErrorf(quiet.Printf), chromedp.WithLogf(quiet.Printf))
 	t.Cleanup(closeIt)
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
@@ -44,12 +45,6 @@ func openBrowser(t testing.TB) *chromium {
 	}
 	return &chromium{ctx, t}
 }
-
-// testLog takes what Chromium's driver complains of: this version knows not every word of
-// every Chromium.
-type testLog struct{ t testing.TB }
-
-func (l testLog) Write(p []byte) (int, error) { return len(p), nil }
 
 // missing skips a test that lacks what it is run with; in CI nothing may be lacking.
 func missing(t testing.TB, format string, args ...any) {

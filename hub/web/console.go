@@ -189,7 +189,7 @@ func (s *Server) consoleStream(c *call) error {
 	defer leave()
 	poked, end := s.Hub.Watch(first.ID)
 	defer end()
-	out, err := openStream(c)
+	out, err := s.openStream(c)
 	if err != nil {
 		return err
 	}

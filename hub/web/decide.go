@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -75,7 +73,7 @@ func reasonFaults(reason string) []fault {
 		return []fault{{"/reason", "required"}}
 	case n < leastReason || n > mostReason:
 		return []fault{{"/reason", "length"}}
-	case strings.ContainsFunc(reason, unicode.IsControl):
+	case strings.ContainsFunc(reason, isUnprintable):
 		return []fault{{"/reason", "control-character"}}
 	case mentionsPerson(reason):
 		return []fault{{"/reason", "personal-number"}}
@@ -126,7 +124,7 @@ func (s *Server) readAct(c *call, into any) error {
 	if _, _, err := c.mediaType(jsonType); err != nil {
 		return err
 	}
-	text, err := c.readAll()
+	text, err := c.readBody(mostAct)
 	if err != nil {
 		return err
 	}
@@ -135,15 +133,6 @@ func (s *Server) readAct(c *call, into any) error {
 
 // mostAct is more than a decision is.
 const mostAct = 16 << 10
-
-func (c *call) readAll() ([]byte, error) {
-	if c.r.ContentLength > mostAct {
-		return nil, refusal("payload-too-large")
-	}
-	b := openBody(c, mostAct)
-	defer b.Close()
-	return io.ReadAll(b)
-}
 
 // carryOut has the hub decide.
 func (s *Server) carryOut(c *call, d decision) (outcome, error) {
@@ -294,7 +283,7 @@ func (s *Server) readFields(c *call, names ...string) (map[string]string, error)
 	if _, _, err := c.mediaType(postedType); err != nil {
 		return nil, err
 	}
-	text, err := c.readAll()
+	text, err := c.readBody(mostAct)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -120,8 +119,9 @@ type kundhandelse struct {
 type nationalCase struct {
 	hub.Case
 	route     *hub.Route
-	platforms []string // what the platform calls its forms
-	protected bool     // somebody in it is, or may be, protected
+	platforms []string  // what the platform calls its forms
+	inkommen  time.Time // zero where that cannot be read
+	protected bool      // somebody in it is, or may be, protected
 }
 
 // mostQuestion bounds a question, in bytes.
@@ -176,12 +176,7 @@ func readQuestion(c *call) (q kundhandelseFraga, err error) {
 	if said := c.r.Header.Values("skv_client_correlation_id"); len(said) != 1 || strings.TrimSpace(said[0]) == "" || !correlationID.MatchString(said[0]) {
 		return q, refusedFields(fault{"skv_client_correlation_id", "required"})
 	}
-	if c.r.ContentLength > mostQuestion {
-		return q, refusal("payload-too-large")
-	}
-	b := openBody(c, mostQuestion)
-	defer b.Close()
-	text, err := io.ReadAll(b)
+	text, err := c.readBody(mostQuestion)
 	if err != nil {
 		return q, err
 	}
@@ -223,9 +218,13 @@ func (s *Server) kundhandelser(c *call, m hub.Municipality, person string) ([]ku
 				}
 				cases[line.Case] = of
 			}
-			if of != nil {
-				all = append(all, s.kundhandelse(of, line))
+			if of == nil {
+				continue
 			}
+			if line.Step == hub.Inkommet && !of.inkommen.IsZero() {
+				line.At = of.inkommen // the time that counts, as on the citizen's own page
+			}
+			all = append(all, s.kundhandelse(of, line))
 		}
 		if len(lines) < mostLines {
 			slices.SortStableFunc(all, newestFirst)
@@ -268,6 +267,9 @@ func (s *Server) lookInto(ctx context.Context, as hub.Viewer, n *nationalCase, p
 		return err
 	default:
 		n.platforms = append(n.platforms, form.Source.ID)
+		if n.Begins(hub.Key(form.ID)) {
+			n.inkommen = form.Inkommen
+		}
 		n.protected = n.protected || p.Reason == hub.ReasonProtected || !hub.Harmless(form.Parties, facts.Answers)
 	}
 	return nil

@@ -165,6 +165,18 @@ func TestKundhandelser(t *testing.T) {
 	}
 }
 
+// TestKundhandelseOfInkommet: the case came in when its citizen sent it, here as on her own page.
+func TestKundhandelseOfInkommet(t *testing.T) {
+	b := national(t)
+	sent := time.Now().In(hub.Stockholm).AddDate(0, 0, -1).Truncate(time.Second)
+	b.submit(t, "1", `submitted="`+sent.Format(time.RFC3339)+`"`)
+	yesterday := sent.Format(time.DateOnly)
+	_, told := b.handelser(t, asksOf(canary, `,"startDatum":"`+yesterday+`","slutDatum":"`+yesterday+`"`))
+	if len(told) != 1 || told[0].Tidpunkt != sent.Format("2006-01-02T15:04:05-07:00") {
+		t.Errorf("of yesterday is told %+v", told)
+	}
+}
+
 func TestQuestionsThatAreNotAnswered(t *testing.T) {
 	b := national(t)
 	good := asksOf(canary, "")

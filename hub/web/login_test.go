@@ -607,6 +607,16 @@ func TestWordsThatAreNotBelieved(t *testing.T) {
 				resp.Body = io.NopCloser(strings.NewReader("<h1>" + canary))
 			}
 		}, 503, "login-unavailable"},
+		{"and keys that are not there", func(map[string]any) {}, func(r *http.Request, resp *http.Response) {
+			if strings.HasSuffix(r.URL.Path, "/keys") {
+				resp.StatusCode = 503
+			}
+		}, 503, "login-unavailable"},
+		{"and keys that cannot be read", func(map[string]any) {}, func(r *http.Request, resp *http.Response) {
+			if strings.HasSuffix(r.URL.Path, "/keys") {
+				resp.Body = io.NopCloser(strings.NewReader("<h1>" + canary))
+			}
+		}, 503, "login-unavailable"},
 		{"without an end", func(map[string]any) {}, func(r *http.Request, resp *http.Response) {
 			if strings.HasSuffix(r.URL.Path, "/userinfo") {
 				resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"a":"`), endless{}))
@@ -760,6 +770,22 @@ func TestTheProviderIsDown(t *testing.T) {
 	b.leave("/login")
 }
 
+// TestKeysOutOfReach: where the provider keeps its keys at a host that the hub may not call,
+// who logs in is told that logging in is not possible now, and the log why.
+func TestKeysOutOfReach(t *testing.T) {
+	w := newTown(t, func(w *town) {
+		w.wire.bend = says("/openid-configuration", func(told map[string]any) { told["jwks_uri"] = "https://keys.invalid/all" })
+	})
+	b := w.visitor(t)
+	if a := b.logIn(elin); a.status != 503 || slugIn(a) != "login-unavailable" || a.header.Get("Retry-After") == "" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if !strings.Contains(w.log.String(), "fetch the keys that it signs with: ") {
+		t.Error("the log does not say why")
+	}
+	b.mustBeOut("nobody has vouched for her")
+}
+
 // TestProvidersThatAreNotBelieved: what describes itself wrongly is not sent anybody.
 func TestProvidersThatAreNotBelieved(t *testing.T) {
 	set := func(name string, v any) func(*http.Request, *http.Response) {
@@ -770,6 +796,7 @@ func TestProvidersThatAreNotBelieved(t *testing.T) {
 		"a login in the open":          set("authorization_endpoint", "http://192.0.2.1/authorize"),
 		"a login that is no address":   set("authorization_endpoint", "javascript:alert(1)"),
 		"codes in the open":            set("token_endpoint", "http://192.0.2.1/token"),
+		"keys in the open":             set("jwks_uri", "http://192.0.2.1/keys"),
 		"a logout in the open":         set("end_session_endpoint", "http://192.0.2.1/logout"),
 		"something else than metadata": func(_ *http.Request, resp *http.Response) { resp.Body = io.NopCloser(strings.NewReader("<h1>")) },
 		"not found":                    func(_ *http.Request, resp *http.Response) { resp.StatusCode = 404 },

@@ -60,7 +60,7 @@ type named struct {
 	Name string           `json:"name"`
 }
 
-// mostMine is how many of a citizen's cases are told at a time.
+// mostMine is how many of a citizen's cases are told, or shown, at a time.
 const mostMine = 100
 
 // myCases gives a citizen's cases in every municipality, the newest first.
@@ -73,13 +73,11 @@ func (s *Server) myCases(c *call) error {
 		return err
 	}
 	s.Hub.Renew(c.r.Context(), c.as)
-	forms, err := s.ownForms(c.r.Context(), c.as)
+	all, err := s.ownCases(c.r.Context(), c.as)
 	if err != nil {
 		return err
 	}
-	if after != "" {
-		forms = slices.DeleteFunc(forms, func(f hub.Line) bool { return f.Case.ID >= after })
-	}
+	forms := olderThan(after, all)
 	page := struct {
 		Cases []myCase   `json:"cases"`
 		Next  hub.CaseID `json:"next,omitempty"` // what to give as after for the rest
@@ -107,29 +105,41 @@ func (s *Server) myCase(first hub.Line, language string) myCase {
 	}
 }
 
-// ownForms gives the first form of every case that a citizen may see, the newest case
-// first.
-func (s *Server) ownForms(ctx context.Context, v hub.Viewer) ([]hub.Line, error) {
-	var firsts []hub.Line
+// ownCases gives every case that a citizen may see, by its first form, the newest first.
+func (s *Server) ownCases(ctx context.Context, v hub.Viewer) ([]hub.Line, error) {
+	var all []hub.Line
 	seen := map[hub.CaseID]bool{}
 	for f := (hub.Filter{Limit: mostList}); ; {
-		lines, err := s.store.List(ctx, v, f)
+		forms, err := s.store.List(ctx, v, f)
 		if err != nil {
 			return nil, err
 		}
-		for _, line := range lines {
-			if !seen[line.Case.ID] {
-				seen[line.Case.ID] = true
-				firsts = append(firsts, line)
+		for _, form := range forms {
+			if !seen[form.Case.ID] {
+				seen[form.Case.ID] = true
+				all = append(all, form)
 			}
-			f.After = line.Submission.Submission
 		}
-		if len(lines) < f.Limit {
+		if len(forms) < f.Limit {
 			break
 		}
+		f.After = forms[len(forms)-1].Submission.Submission
 	}
-	slices.SortFunc(firsts, func(a, b hub.Line) int { return cmp.Compare(b.Case.ID, a.Case.ID) })
-	return firsts, nil
+	slices.SortFunc(all, func(a, b hub.Line) int { return cmp.Compare(b.Case.ID, a.Case.ID) })
+	return all, nil
+}
+
+// olderThan gives those of a citizen's cases that are older than one of them; all, when
+// none is named.
+func olderThan(id hub.CaseID, newestFirst []hub.Line) []hub.Line {
+	if id == "" {
+		return newestFirst
+	}
+	older := slices.IndexFunc(newestFirst, func(l hub.Line) bool { return l.Case.ID < id })
+	if older < 0 {
+		return nil
+	}
+	return newestFirst[older:]
 }
 
 // afterCase reads the query of a citizen's list.

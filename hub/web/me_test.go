@@ -226,6 +226,23 @@ func (b *bed) awaitSeat(t testing.TB, who string) {
 	}
 }
 
+// TestNoWordAfterLogout: what happens when she has logged out is not told to the browser that
+// she left open.
+func TestNoWordAfterLogout(t *testing.T) {
+	b := citizenBed(t)
+	her := b.logIn(t, canary)
+	r := b.submitAs(t, "1", canary)
+	b.await(t, r.Case, hub.Registrerat)
+	f := b.followMine(t, her, "")
+	f.step()
+	f.step()
+	b.logOut(t, her)
+	b.report(t, r, hub.Beslutat)
+	if e, ok := f.next(); ok {
+		t.Errorf("told %+v", e)
+	}
+}
+
 // TestLoggedOutWhileOpen: who is logged in no longer is told no more, at the next
 // heartbeat at the latest; and a stream alone keeps nobody logged in.
 func TestLoggedOutWhileOpen(t *testing.T) {

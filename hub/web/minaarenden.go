@@ -18,9 +18,6 @@ import (
 // Mina ärenden: what a citizen sees of her cases, on the public listener. It works without
 // scripts; with them an open page follows what happens. Without a login none of it is there.
 
-// mostCases is how many cases one page shows.
-const mostCases = 100
-
 // showStart tells what this is, and for whom.
 func (s *Server) showStart(c *call) error {
 	switch err := s.mustBeCitizen(c); problemSlug(err) {
@@ -67,14 +64,12 @@ func (s *Server) showMine(c *call) error {
 		Older, Newer bool
 		Before       hub.CaseID
 	}{tongue: s.tongueOf(c), Hidden: hidden > 0}
-	shown := all
-	if before := hub.CaseID(c.r.URL.Query().Get("before")); before != "" {
-		v.Newer = true
-		shown = slices.DeleteFunc(slices.Clone(all), func(l hub.Line) bool { return l.Case.ID >= before })
-	}
-	if v.Older = len(shown) > mostCases; v.Older {
-		shown = shown[:mostCases]
-		v.Before = shown[mostCases-1].Case.ID
+	before := hub.CaseID(c.r.URL.Query().Get("before"))
+	shown := olderThan(before, all)
+	v.Newer, v.Older = before != "", len(shown) > mostMine
+	if v.Older {
+		shown = shown[:mostMine]
+		v.Before = shown[mostMine-1].Case.ID
 	}
 	for _, l := range shown {
 		statuses, err := s.store.Statuses(ctx, c.as, l.Case.ID, 0, mostLines)
@@ -83,33 +78,10 @@ func (s *Server) showMine(c *call) error {
 		}
 		v.Cases = append(v.Cases, s.citizenView(l.Case, l.Inkommen, statuses, v.tongue))
 	}
-	f := frame{tongue: v.tongue, Councils: councilsOf(shown), NoticesTo: councilsOf(all), Live: true}
+	everybodys := sortedKeys(s.Hub.Bundle().Municipalities) // a case may come from any of them while the page is open
+	f := frame{tongue: v.tongue, Councils: everybodys, NoticesTo: councilsOf(all), Live: true}
 	f.Title, _ = v.Say("site")
 	return s.framed(c, http.StatusOK, f, "citizen-cases", v)
-}
-
-// ownCases gives every case that a citizen may see, by its first form, the newest first.
-func (s *Server) ownCases(ctx context.Context, v hub.Viewer) ([]hub.Line, error) {
-	var all []hub.Line
-	seen := map[hub.CaseID]bool{}
-	for f := (hub.Filter{Limit: mostList}); ; {
-		forms, err := s.store.List(ctx, v, f)
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range forms {
-			if !seen[l.Case.ID] {
-				seen[l.Case.ID] = true
-				all = append(all, l)
-			}
-		}
-		if len(forms) < f.Limit {
-			break
-		}
-		f.After = forms[len(forms)-1].Submission.Submission
-	}
-	slices.SortFunc(all, func(a, b hub.Line) int { return cmp.Compare(b.Case.ID, a.Case.ID) })
-	return all, nil
 }
 
 func councilsOf(forms []hub.Line) []hub.Municipality {
@@ -142,9 +114,8 @@ func (s *Server) showCase(c *call) error {
 		citizenCase
 		Receipt bool
 	}{view, len(sent) > 0}
-	f := frame{
-		tongue: t, Title: v.Title, Wearer: &v.Wearer, Councils: []hub.Municipality{v.Wearer.Code}, NoticesTo: []hub.Municipality{v.Wearer.Code}, Live: true,
-	}
+	f := frameOf(&v.Wearer, t)
+	f.Title, f.Live = v.Title, true
 	return s.framed(c, http.StatusOK, f, "citizen-case-page", v)
 }
 
@@ -211,7 +182,7 @@ func (s *Server) showReceipt(c *call) error {
 		}
 		v.Forms = append(v.Forms, r)
 	}
-	f := frame{tongue: t, Wearer: &v.Wearer, Councils: []hub.Municipality{of.Municipality}, NoticesTo: []hub.Municipality{of.Municipality}}
+	f := frameOf(&v.Wearer, t)
 	f.Title, _ = t.Say("receipt-title")
 	return s.framed(c, http.StatusOK, f, "citizen-receipt", v)
 }
@@ -303,6 +274,12 @@ type frame struct {
 	Styles   []template.CSS
 	Script   template.JS
 	Body     template.HTML
+}
+
+// frameOf is what stands around a page of one municipality.
+func frameOf(w *wearer, t tongue) frame {
+	own := []hub.Municipality{w.Code}
+	return frame{tongue: t, Wearer: w, Councils: own, NoticesTo: own}
 }
 
 // framed answers with the template body, filled with v, in its frame.

@@ -49,7 +49,7 @@ func setStage(t testing.TB) *stage {
 	a = ask(t, s.public, "POST", "/v1/submissions", form("e1", `municipality="1285"`, `service="701"`), bearer(eslovToken), jsonBody, "Idempotency-Key: stage-eslov-1")
 	decode(t, a, &s.elsewhere)
 	s.held = s.hold(t, 1, hub.ReasonRule, hub.FormKind)
-	if err := s.store.Follow(t.Context(), hub.CaseID(s.held), []hub.Following{{Through: "test", Persons: []hub.PersonID{numbered(t, canary)}}}, time.Now()); err != nil {
+	if err := s.store.Follow(t.Context(), hub.CaseID(s.held), hub.Following{Persons: []hub.PersonID{numbered(t, canary)}}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	s.diarium.say(hub.Unavailable(errors.New("HTTP status 503"), hub.Down))
@@ -114,7 +114,7 @@ func TestAccess(t *testing.T) {
 		operators := map[string]string{
 			"list": "/console", "case": "/console/cases/" + s.held, "stuck": "/console/cases/" + s.stuck.Case, "problem": "/problems/state-conflict",
 			"missing": "/console/cases/01ARZ3NDEKTSV4RRFFQ69G5FAV", "question": "/console/fraga", "notices": "/console/driftmeddelanden",
-			"reconciliation": "/console/avstamning", "words": "/console/words", "systems": "/console/system",
+			"reconciliation": "/console/avstamning", "words": "/console/ord", "systems": "/console/system",
 		}
 		if heap := heapOn(t, s.bed); heap != "" {
 			operators["heap"] = heap
@@ -300,4 +300,47 @@ func TestLive(t *testing.T) {
 	if shown := get[int](b, `document.querySelectorAll(".track li").length`); shown != 4 {
 		t.Errorf("%d Steps are shown", shown)
 	}
+}
+
+// TestLeftOpen: a page that stands open when its citizen has logged out elsewhere shows
+// nothing of her cases any more.
+func TestLeftOpen(t *testing.T) {
+	b := openBrowser(t)
+	hubs := citizenBed(t)
+	r := hubs.submit(t, "1")
+	her := hubs.logIn(t, canary)
+	b.logIn(hubs.public.URL, her)
+	b.visit(hubs.public.URL + "/mina-arenden/" + r.Case + "?lang=sv")
+	b.await("Sidan uppdateras av sig själv.")
+	hubs.logOut(t, her)
+	b.run(chromedp.Evaluate(`document.dispatchEvent(new Event("visibilitychange"))`, nil))
+	b.await("Du är inte inloggad längre.")
+	if left := get[string](b, `document.title + document.querySelector("main").textContent`); strings.Contains(left, "Bygglov") || strings.Contains(left, r.Case) {
+		t.Errorf("it still says %q", left)
+	}
+}
+
+// TestUnseen: a page that nobody sees fetches nothing, and has the latest when it is seen.
+func TestUnseen(t *testing.T) {
+	b := openBrowser(t)
+	hubs := citizenBed(t)
+	hubs.diarium.say(hub.Later(errors.New("closed"), time.Second))
+	r := hubs.submit(t, "1")
+	b.logIn(hubs.public.URL, hubs.logIn(t, canary))
+	b.visit(hubs.public.URL + "/mina-arenden/" + r.Case + "?lang=sv")
+	b.await("Sidan uppdateras av sig själv.")
+	b.run(chromedp.Evaluate(`window.unseen = true; window.asked = 0; window.askTheHub = fetch;
+		window.fetch = (...call) => { asked++; return askTheHub(...call) };
+		Object.defineProperty(document, "hidden", {get: () => unseen});
+		window.heard = new Promise((done) => stream.addEventListener("status", (e) => JSON.parse(e.data).step === "registrerat" && done()));
+		0`, nil))
+	hubs.diarium.say(nil)
+	asked := get[int](b, `heard.then(() => new Promise((done) => {
+		const look = () => waiting ? requestAnimationFrame(look) : done(asked);
+		look() }))`)
+	if asked != 0 {
+		t.Errorf("it fetched itself %d times", asked)
+	}
+	b.run(chromedp.Evaluate(`unseen = false; document.dispatchEvent(new Event("visibilitychange"))`, nil))
+	b.await("Ärendet är registrerat hos kommunen")
 }

@@ -185,6 +185,9 @@ func trackOf(v citizenCase, c hub.Case, standing hub.Standing, lines []hub.Statu
 		case !c.Expect[step].IsZero():
 			one.When = expected(v.tongue, c.Expect[step], now)
 		}
+		if step == hub.Inkommet {
+			one.When = v.CameIn // which may be before we had it
+		}
 		if reached && one.Class != "coming" && one.Class != "stuck" {
 			one.Key = fmt.Sprintf("%s %d", v.ID, at.Seq)
 			one.News = v.put("news", v.Title, one.Name)

@@ -67,6 +67,14 @@ func (b *bed) logIn(t testing.TB, number string) string {
 	return "Cookie: " + cookie.Name + "=" + cookie.Value
 }
 
+// logOut ends her session, as the button on the pages does.
+func (b *bed) logOut(t testing.TB, her string) {
+	t.Helper()
+	if a := ask(t, b.public, "POST", "/logout", "", her, "Sec-Fetch-Site: same-origin"); a.status != 200 {
+		t.Fatalf("log out: %d %s", a.status, a.body)
+	}
+}
+
 // page asks for a page as a browser does, and gives its text as people read it.
 func (b *bed) page(t testing.TB, path string, headers ...string) answer {
 	t.Helper()
@@ -210,12 +218,32 @@ func TestCasePage(t *testing.T) {
 	}{
 		{hub.UnderHandlaggning, []string{"En handläggare på kommunen arbetar med ärendet."}},
 		{hub.KompletteringBehov, []string{"Komplettering behövs", "Du.", "Kommunen väntar på dig."}},
-		{hub.Beslutat, []string{"Kommunen har fattat beslut.", "Ingen.", "Inget mer steg väntas."}},
+		{hub.Beslutat, []string{"Kommunen har fattat beslut.", "Ingen.", "Inga fler steg väntas."}},
 		{hub.Avslutat, []string{"Avslutat", "Ärendet är avslutat."}},
 	} {
 		b.report(t, r, next.step)
 		wants(t, b.page(t, "/mina-arenden/"+r.Case, her), next.texts...)
 	}
+}
+
+// TestOneTimeForInkommet: a form that was sent in the evening before it reached us came in
+// then, wherever a citizen reads it. Only the receipt also says when we had it.
+func TestOneTimeForInkommet(t *testing.T) {
+	b := citizenBed(t)
+	sent := time.Now().In(hub.Stockholm).AddDate(0, 0, -1).Truncate(time.Minute)
+	r := b.submit(t, "1", `submitted="`+sent.Format(time.RFC3339)+`"`)
+	her := b.logIn(t, canary)
+	came := `<time datetime="` + sent.Format(time.RFC3339) + `">i går kl. ` + sent.Format("15:04") + `</time>`
+	onTrack := `<span class="name">Inkommet</span><span class="when">` + came
+	check := func() {
+		t.Helper()
+		wants(t, b.page(t, "/mina-arenden", her), "Kom in "+came, onTrack)
+		wants(t, b.page(t, "/mina-arenden/"+r.Case, her), "<dt>Kom in</dt><dd>"+came, onTrack)
+	}
+	check() // while it is where the case is, and when that has been done
+	b.await(t, r.Case, hub.Registrerat)
+	check()
+	wants(t, b.page(t, "/mina-arenden/"+r.Case+"/kvittens", her), "<strong>"+sent.Format(time.DateTime), r.Received.In(hub.Stockholm).Format(time.DateTime))
 }
 
 // TestLanguageIsRemembered: who has chosen a language has it from then on, whatever the
@@ -242,9 +270,9 @@ func TestStuckPage(t *testing.T) {
 	r := b.submit(t, "1")
 	her := b.logIn(t, canary)
 	page := b.awaitOn(t, "/mina-arenden/"+r.Case, her, "Mottaget, väntar på att registreras")
-	wants(t, page, "Kommunens system svarar inte just nu.", "Leverantören av kommunens system", "Skicka det inte igen.", "i dag kl.",
-		"Någon annan än du och kommunen", "väntar</span>")
-	wantsNot(t, page, "503", "diarium.invalid", "karlskrona.diarium", "RETRY")
+	wants(t, page, "Kommunens system svarar inte just nu.", "De som sköter systemet", "Skicka det inte igen.", "i dag kl.",
+		"Du behöver inte göra något nu.", "väntar</span>")
+	wantsNot(t, page, "Någon annan än du", "503", "diarium.invalid", "karlskrona.diarium", "RETRY")
 	english := b.page(t, "/mina-arenden/"+r.Case+"?lang=en", her)
 	wants(t, english, "Received, waiting to be registered", "The municipality's system is not answering right now.", "Do not send it again.")
 	wants(t, b.page(t, "/mina-arenden", her), "Kommunens system svarar inte just nu.")
@@ -271,7 +299,7 @@ func TestHeldPagesAreAlike(t *testing.T) {
 	pages := map[hub.Reason]string{}
 	for i, r := range []hub.Reason{hub.ReasonProtected, hub.ReasonMapping, hub.ReasonNoPerson, hub.ReasonCrashLoop} {
 		key := b.hold(t, i, r, hub.FormKind)
-		if err := b.store.Follow(t.Context(), hub.CaseID(key), []hub.Following{{Through: "test", Persons: []hub.PersonID{numbered(t, canary)}}}, time.Now()); err != nil {
+		if err := b.store.Follow(t.Context(), hub.CaseID(key), hub.Following{Persons: []hub.PersonID{numbered(t, canary)}}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		page := b.page(t, "/mina-arenden/"+key, her)
@@ -305,7 +333,7 @@ func TestReceipt(t *testing.T) {
 	wantsNot(t, page, canary, "Exemplet 4:12")
 	checkPolicy(t, page)
 	wants(t, b.page(t, "/mina-arenden/"+r.Case+"/kvittens?lang=en", her), "Receipt", "Checksum (SHA-256)", "10 bytes")
-	if err := b.store.Follow(t.Context(), hub.CaseID(r.Case), []hub.Following{{Through: "navet", Persons: []hub.PersonID{numbered(t, other)}}}, time.Now()); err != nil {
+	if err := b.store.Follow(t.Context(), hub.CaseID(r.Case), hub.Following{Persons: []hub.PersonID{numbered(t, other)}}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	follower := b.logIn(t, other)

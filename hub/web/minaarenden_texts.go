@@ -87,7 +87,7 @@ var texts = map[string]text{
 	"was-by":      {"skulle ha varit klart", "was due"},
 	"ball":        {"Vem ska göra något nu?", "Who is to act now?"},
 	"next":        {"Vad händer härnäst?", "What happens next?"},
-	"nothing":     {"Inget mer steg väntas.", "No further step is expected."},
+	"nothing":     {"Inga fler steg väntas.", "No further step is expected."},
 	"ref":         {"Diarienummer", "Registration number"},
 	"no-ref":      {"Inget än. Det får ärendet när det registreras.", "None yet. The case gets one when it is registered."},
 	"reference":   {"Referens", "Reference"},
@@ -241,6 +241,10 @@ var (
 			"Kommunens system svarar inte just nu. Det går vidare av sig självt så snart systemet svarar igen.",
 			"The municipality's system is not answering right now. It goes on by itself as soon as the system answers.",
 		},
+		hub.Halted: {
+			"Överföringen är stoppad tills vidare. Det går vidare så snart den har öppnats igen.",
+			"The transfer has been stopped for now. It goes on as soon as it has been opened again.",
+		},
 		hub.WithPerson: {
 			"En person på kommunen ser över det för hand innan det kan gå vidare.",
 			"Somebody at the municipality is looking at it by hand before it can go on.",
@@ -249,8 +253,7 @@ var (
 	keeperTexts = map[hub.Keeper]text{
 		hub.Registrar:  {"Kommunens registrator", "The municipality's registrar"},
 		hub.Operations: {"De som sköter driften av Mina ärenden", "Those who run My cases"},
-		hub.Supplier:   {"Leverantören av kommunens system", "The supplier of the municipality's system"},
-		"":             {"Ingen behöver göra något", "Nobody needs to do anything"},
+		hub.Supplier:   {"De som sköter systemet", "Those who run that system"},
 	}
 	youTexts = map[hub.Hindrance]text{
 		hub.WithPerson: {

@@ -38,7 +38,7 @@ func TestCitizensHaveWords(t *testing.T) {
 		said, there = ballMeans[b]
 		check("what it means that the ball is with "+string(b), said, there)
 	}
-	for _, h := range []hub.Hindrance{hub.Delayed, hub.FactsWait, hub.PlannedStop, hub.SystemOut, hub.WithPerson} {
+	for _, h := range []hub.Hindrance{hub.Delayed, hub.FactsWait, hub.PlannedStop, hub.SystemOut, hub.Halted, hub.WithPerson} {
 		said, there := stuckWhats[h]
 		check(string(h), said, there)
 	}
@@ -46,7 +46,7 @@ func TestCitizensHaveWords(t *testing.T) {
 		said, there := stuckTitles[p]
 		check(string(p), said, there)
 	}
-	for _, k := range []hub.Keeper{hub.Registrar, hub.Operations, hub.Supplier, ""} {
+	for _, k := range []hub.Keeper{hub.Registrar, hub.Operations, hub.Supplier} {
 		said, there := keeperTexts[k]
 		check("kept by "+string(k), said, there)
 	}

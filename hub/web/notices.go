@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -197,14 +196,18 @@ func (s *Server) noticeFrom(c *call, w noticeWritten) (hub.Notice, error) {
 		n.Until = now
 		return n, nil
 	}
+	w.Swedish, w.English = oneLine(w.Swedish), oneLine(w.English)
 	faults := w.faults(now)
 	if len(faults) > 0 {
 		return n, refusedFields(faults...)
 	}
-	n.Swedish, n.English = strings.TrimSpace(w.Swedish), strings.TrimSpace(w.English)
+	n.Swedish, n.English = w.Swedish, w.English
 	n.From, n.Until, _ = w.times(now)
 	return n, nil
 }
+
+// oneLine is a text as it is shown, however it was broken into lines in its field.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 func (w noticeWritten) audience() hub.Municipality {
 	if w.Municipality == everybody {
@@ -240,14 +243,14 @@ func (s *Server) writesFor(c *call, m hub.Municipality) bool {
 
 func (w noticeWritten) faults(now time.Time) []fault {
 	var faults []fault
-	if strings.TrimSpace(w.Swedish) == "" {
+	if w.Swedish == "" {
 		faults = append(faults, fault{"/swedish", "required"})
 	}
 	for _, said := range []struct{ pointer, text string }{{"/swedish", w.Swedish}, {"/english", w.English}} {
 		switch {
 		case utf8.RuneCountInString(said.text) > mostNotice:
 			faults = append(faults, fault{said.pointer, "length"})
-		case strings.ContainsFunc(said.text, unicode.IsControl):
+		case strings.ContainsFunc(said.text, isUnprintable):
 			faults = append(faults, fault{said.pointer, "control-character"})
 		case mentionsPerson(said.text):
 			faults = append(faults, fault{said.pointer, "personal-number"})

@@ -79,6 +79,15 @@ func TestNotices(t *testing.T) {
 	}
 }
 
+// TestNoticeOnLines: it is written in a field of several lines, and shown as one.
+func TestNoticeOnLines(t *testing.T) {
+	b := newBed(t)
+	a := b.writeNotice(t, registrator, `{"municipality":"1080","swedish":" Diariet är stängt.\r\nDet öppnar\u00a0kl. 8. ","until":"`+in(time.Hour)+`"}`)
+	if !strings.Contains(a.body, `"swedish":"Diariet är stängt. Det öppnar kl. 8."`) {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
 // TestNoticesThatAreRefused: nobody writes for another's citizens, and nothing is shown
 // that has no end, no text, or somebody's number in it.
 func TestNoticesThatAreRefused(t *testing.T) {
@@ -113,7 +122,7 @@ func TestNoticesThatAreRefused(t *testing.T) {
 		{"too long", registrator, with(`"swedish":"` + strings.Repeat("å", 501) + `","until":"` + hour + `"`), 422, "length"},
 		{"a person", registrator, with(`"swedish":"Gäller 19881003-2386","until":"` + hour + `"`), 422, "personal-number"},
 		{"a person in English", registrator, with(`"swedish":"Hej","english":"About 881003 2386","until":"` + hour + `"`), 422, "personal-number"},
-		{"two lines", registrator, with(`"swedish":"Hej\nhopp","until":"` + hour + `"`), 422, "control-character"},
+		{"a hidden sign", registrator, with(`"swedish":"a\u202eb","until":"` + hour + `"`), 422, "control-character"},
 		{"more than is known", registrator, with(`"swedish":"Hej","until":"` + hour + `","by":"kommundirektören"`), 422, "unknown-property"},
 		{"another site's page", registrator + "\nOrigin: https://evil.example", with(`"swedish":"Hej","until":"` + hour + `"`), 403, "cross-origin"},
 	} {

@@ -92,6 +92,8 @@ type metadata struct {
 	login      *Login
 	clock      func() time.Time
 	op         *oidc.Provider
+	keys       oidc.KeySet // that it signs with
+	algorithms []string    // by which it may sign
 	oauth      oauth2.Config
 	saysIssuer bool   // it says who it is when it sends a browser back (RFC 9207)
 	endSession string // where one logs out; "" for nowhere
@@ -107,6 +109,8 @@ func (p *provider) ask(ctx context.Context) (*metadata, error) {
 	}
 	var told struct {
 		EndSession string   `json:"end_session_endpoint"`
+		Keys       string   `json:"jwks_uri"`
+		Algorithms []string `json:"id_token_signing_alg_values_supported"`
 		SaysIssuer bool     `json:"authorization_response_iss_parameter_supported"`
 		Scopes     []string `json:"scopes_supported"`
 	}
@@ -114,7 +118,7 @@ func (p *provider) ask(ctx context.Context) (*metadata, error) {
 		return nil, errNotOpenID
 	}
 	at := op.Endpoint()
-	for _, address := range []string{at.AuthURL, at.TokenURL, told.EndSession} {
+	for _, address := range []string{at.AuthURL, at.TokenURL, told.EndSession, told.Keys} {
 		if address != "" && !p.mayLead(address) {
 			return nil, errors.New("ask how it is reached: an address that it gives is not https")
 		}
@@ -125,6 +129,8 @@ func (p *provider) ask(ctx context.Context) (*metadata, error) {
 	}
 	m := &metadata{
 		login: p.login, clock: p.clock, op: op, saysIssuer: told.SaysIssuer, endSession: told.EndSession,
+		keys:       oidc.NewRemoteKeySet(ctx, told.Keys),
+		algorithms: slices.DeleteFunc(told.Algorithms, func(a string) bool { return !slices.Contains(publicKeyed, a) }),
 		oauth: oauth2.Config{
 			ClientID: p.login.Client, ClientSecret: p.login.Secret.Reveal(), Endpoint: at,
 			RedirectURL: p.login.Address + "/login/done", Scopes: []string{oidc.ScopeOpenID},
@@ -134,6 +140,12 @@ func (p *provider) ask(ctx context.Context) (*metadata, error) {
 		m.oauth.Scopes = append(m.oauth.Scopes, numberScope)
 	}
 	return m, nil
+}
+
+// publicKeyed are the algorithms by which a word may be signed: with a key that its signer
+// alone has. By any other who knows our secret, or nobody's, could write it.
+var publicKeyed = []string{
+	oidc.RS256, oidc.RS384, oidc.RS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.EdDSA,
 }
 
 // mayLead reports whether browsers and codes may be sent to an address: over TLS, or to
@@ -185,10 +197,9 @@ func (m *metadata) identify(ctx context.Context, code string, a attempt) (identi
 	if err != nil {
 		return identity{}, err
 	}
-	raw, _ := tokens.Extra("id_token").(string)
-	token, err := m.op.Verifier(&oidc.Config{ClientID: m.login.Client, Now: m.clock}).Verify(ctx, raw)
+	token, err := m.verify(ctx, tokens)
 	if err != nil {
-		return identity{}, loginFailed("id-token")
+		return identity{}, err
 	}
 	var said struct {
 		numbers
@@ -239,6 +250,35 @@ func (m *metadata) trade(ctx context.Context, code, verifier string) (*oauth2.To
 		return nil, fmt.Errorf("trade the code: %w", withoutContent(err))
 	}
 	return tokens, nil
+}
+
+// verify reads the provider's word, which it must have signed to us, and lately.
+func (m *metadata) verify(ctx context.Context, tokens *oauth2.Token) (*oidc.IDToken, error) {
+	raw, _ := tokens.Extra("id_token").(string)
+	fetched := &fetchedKeys{KeySet: m.keys}
+	config := &oidc.Config{ClientID: m.login.Client, SupportedSigningAlgs: m.algorithms, Now: m.clock}
+	token, err := oidc.NewVerifier(m.login.Issuer, fetched, config).Verify(ctx, raw)
+	switch {
+	case fetched.failure != nil:
+		return nil, fmt.Errorf("fetch the keys that it signs with: %w", withoutContent(fetched.failure))
+	case err != nil:
+		return nil, loginFailed("id-token")
+	}
+	return token, nil
+}
+
+// FetchedKeys are a provider's keys, which are fetched when they are first needed and when
+// one is new. They remember when that failed: a word that cannot be checked is not one that
+// was found false.
+type fetchedKeys struct {
+	oidc.KeySet
+	failure error
+}
+
+func (k *fetchedKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
+	payload, err := k.KeySet.VerifySignature(ctx, token)
+	k.failure = errors.Unwrap(err) // of fetching; that no key fits is an error of its own
+	return payload, err
 }
 
 // assertion signs that we are we (RFC 7523), for one minute.
@@ -355,6 +395,8 @@ func withoutContent(err error) error {
 	switch {
 	case errors.As(err, &transport):
 		return hub.WithoutAddress(err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded
 	case errors.As(err, &mismatch):
 		return errors.New("it names itself otherwise than as the issuer in the configuration")
 	}

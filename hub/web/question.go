@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -32,7 +31,7 @@ func (q question) faults() []fault {
 		faults = append(faults, fault{"/reference", "required"})
 	case utf8.RuneCountInString(reference) > mostReference:
 		faults = append(faults, fault{"/reference", "length"})
-	case strings.ContainsFunc(reference, unicode.IsControl):
+	case strings.ContainsFunc(reference, isUnprintable):
 		faults = append(faults, fault{"/reference", "control-character"})
 	case mentionsPerson(reference):
 		faults = append(faults, fault{"/reference", "personal-number"})

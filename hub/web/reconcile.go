@@ -202,7 +202,7 @@ var gapTexts = map[hub.GapKind]string{
 	hub.OnItsWay:      "Mottaget, och uppgifter hämtas",
 	hub.Unconfirmed:   "Levererat med kvittens, men systemet har inte sagt något om det sedan dess",
 	hub.OtherDay:      "Skickat den dagen, men inkommet här en annan dag",
-	hub.EarlierDay:    "Inkommet här den dagen, men skickat en dag före",
+	hub.EarlierDay:    "Inkommet här den dagen, men skickat en tidigare dag",
 	hub.ByHand:        "Registrerat för hand",
 	hub.WithoutNumber: "Ordnat för hand, utan nummer",
 	hub.TakenBack:     "Återtaget av den sökande",

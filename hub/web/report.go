@@ -1,8 +1,9 @@
 package web
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -35,15 +36,17 @@ const (
 	longestWord = 200
 )
 
-// How many reports may be under way at a time, of one system and in all. Who sends one is
-// not known until it has been read.
+// How many reports may be under way at a time, from one peer and in all, and how long one
+// may take to come. Which system sends one is not known until it has been read, so that
+// nobody else can keep a system from being heard by seeming to be it.
 const (
 	reportingEach = 64
 	reportingAll  = 512
+	reportTakes   = 5 * time.Second
 )
 
 // hear takes a report from a system, which shows by its signature who it is. Whose
-// signature is not taken is told nothing of what there is.
+// signature is not taken is told nothing of any case.
 func (s *Server) hear(c *call) error {
 	if _, _, err := c.mediaType(jsonType); err != nil {
 		return err
@@ -52,12 +55,12 @@ func (s *Server) hear(c *call) error {
 	if err != nil {
 		return err
 	}
-	leave, err := s.reporting.take(string(from.ID))
+	leave, err := s.reporting.take(s.peerOf(c.r).String())
 	if err != nil {
 		return err
 	}
 	defer leave()
-	text, err := readReport(c)
+	text, err := c.readReport()
 	if err != nil {
 		return err
 	}
@@ -79,7 +82,7 @@ func (s *Server) hear(c *call) error {
 }
 
 // reporter finds the system that a name means, among those that may tell unasked. One that
-// may not is like one that is not there: without an ID, and with a secret that nobody has.
+// may not is like one that is not there.
 func (s *Server) reporter(name string) (hub.Opened, error) {
 	var found []hub.Opened
 	for _, opened := range s.Hub.Systems {
@@ -90,33 +93,22 @@ func (s *Server) reporter(name string) (hub.Opened, error) {
 	}
 	switch len(found) {
 	case 0:
-		return hub.Opened{Reports: nobodys}, nil
+		return hub.Opened{}, refusal("not-found")
 	case 1:
 		return found[0], nil
 	}
 	return hub.Opened{}, refusal("ambiguous-system")
 }
 
-// nobodys is held against what comes for a system that is not there, so that it takes as
-// long as for one that is.
-var nobodys = []hub.Secret{hub.NewSecret("whsec_bm9ib2R5IHNpZ25zIHdpdGggdGhpcyBzZWNyZXQ=")}
-
-func readReport(c *call) ([]byte, error) {
-	if c.r.ContentLength > mostReport {
-		return nil, refusal("payload-too-large")
-	}
-	b := openBody(c, mostReport)
-	defer b.Close()
-	return io.ReadAll(b)
+func (c *call) readReport() ([]byte, error) {
+	late := time.AfterFunc(reportTakes, func() { http.NewResponseController(c.w).SetReadDeadline(longAgo) })
+	defer late.Stop()
+	return c.readBody(mostReport)
 }
 
 // isFrom lets a system in that has signed what it sends, as often as a client.
 func (s *Server) isFrom(from hub.Opened, c *call, text []byte) error {
-	err := hub.VerifyWebhook(from.Reports, c.r.Header, text, s.Hub.Clock())
-	switch {
-	case from.ID == "":
-		return refusal("not-found")
-	case err != nil:
+	if err := hub.VerifyWebhook(from.Reports, c.r.Header, text, s.Hub.Clock()); err != nil {
 		s.Hub.Log.Warn("a report was not let in", "system", from.ID, "request", c.id, "error", err)
 		return unsigned(err)
 	}
@@ -198,13 +190,23 @@ func (r report) faults() []fault {
 	return faults
 }
 
-// isUnprintable finds what cannot be seen in a word, or changes how the rest is seen.
+// isUnprintable finds what cannot be seen in a text, or changes how the rest is seen.
 func isUnprintable(r rune) bool {
-	return r != ' ' && !unicode.IsPrint(r)
+	return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r)
+}
+
+// nameless gives what a report is known by here: its own id, or where a personnummer may
+// stand in that, which is kept in the clear, a hash of it.
+func nameless(event string) string {
+	if !mentionsPerson(event) {
+		return event
+	}
+	sum := sha256.Sum256([]byte(event))
+	return hex.EncodeToString(sum[:])
 }
 
 // report gives what a report without faults says.
 func (r report) report() hub.Report {
 	at, _ := time.Parse(time.RFC3339, r.At)
-	return hub.Report{ID: r.Event, Ref: r.Ref, Key: hub.Key(r.Key), Word: strings.TrimSpace(r.Word), At: at, Correction: r.Correction}
+	return hub.Report{ID: nameless(r.Event), Ref: r.Ref, Key: hub.Key(r.Key), Word: strings.TrimSpace(r.Word), At: at, Correction: r.Correction}
 }

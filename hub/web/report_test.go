@@ -1,9 +1,15 @@
 package web_test
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -111,6 +117,63 @@ func TestASystemTellsOfACase(t *testing.T) {
 	lines, err := b.store.Statuses(t.Context(), hub.AsHub(), c.ID, 0, 0)
 	if err != nil || len(lines) != 5 {
 		t.Errorf("the citizen reads %d lines, want 5: inkommet, registrerat, handling, decided, and handling again (%v)", len(lines), err)
+	}
+}
+
+// TestAReportNamedByAPerson: a system may make its reports' ids of personnummer. They are known
+// again, and do not stand in the database.
+func TestAReportNamedByAPerson(t *testing.T) {
+	b := newBed(t)
+	_, c := b.registered(t, "1")
+	for _, event := range []string{another + "-7", "SBN 19900101 2385"} {
+		told := reported(event, c.Ref, "Under handläggning")
+		b.tell(t, diariumTells, diariumNew, told).mustBe(t, event, 202, "taken")
+		b.tell(t, diariumTells, diariumNew, told).mustBe(t, event+" again", 200, "heard-before")
+		for _, part := range []string{"", "-wal"} {
+			kept, err := os.ReadFile(filepath.Join(b.dir, "knutpunkt.db"+part))
+			if err != nil || bytes.Contains(kept, []byte(event)) {
+				t.Errorf("%s stands in knutpunkt.db%s (%v)", event, part, err)
+			}
+		}
+	}
+}
+
+// TestReportsThatNeverCome: who begins many and sends none keeps nobody else from being heard,
+// and is not waited for.
+func TestReportsThatNeverCome(t *testing.T) {
+	b := newBed(t)
+	_, c := b.registered(t, "1")
+	var slow net.Conn
+	for range 64 {
+		conn, err := net.Dial("tcp", b.public.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 999\r\nExpect: 100-continue\r\n\r\n", diariumTells)
+		if said, err := bufio.NewReader(conn).ReadString('\n'); !strings.Contains(said, "100") {
+			t.Fatalf("%q (%v)", said, err) // it has a seat when its body is waited for
+		}
+		slow = conn
+	}
+	decided := reported("e-1", c.Ref, "Beslutat")
+	b.tell(t, diariumTells, diariumNew, decided).mustBe(t, "from where they come", 429, "/problems/rate-limited")
+	elsewhere := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	r, err := http.NewRequest("POST", b.public.URL+diariumTells, strings.NewReader(decided))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, header := range signs(diariumNew, decided) {
+		name, value, _ := strings.Cut(header, ": ")
+		r.Header.Set(name, value)
+	}
+	taken, err := (&http.Transport{DialContext: elsewhere.DialContext, DisableKeepAlives: true}).RoundTrip(r)
+	if err != nil || taken.StatusCode != 202 {
+		t.Fatalf("from elsewhere: %+v (%v)", taken, err)
+	}
+	taken.Body.Close()
+	if rest, _ := io.ReadAll(slow); !strings.Contains(string(rest), "408") {
+		t.Errorf("what never came is answered with %q", rest)
 	}
 }
 

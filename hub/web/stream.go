@@ -13,7 +13,7 @@ import (
 )
 
 // heartbeat is how often an idle stream says that it is there, and asks whether who
-// follows still may.
+// follows still may. That is asked before each word too.
 const heartbeat = 15 * time.Second
 
 // mostLines is how many lines are read at a time, and more than a case has.
@@ -59,7 +59,7 @@ type telling struct {
 
 // tell goes on until the caller leaves, may no longer follow, or the hub stops.
 func (s *Server) tell(t *telling) error {
-	out, err := openStream(t.call)
+	out, err := s.openStream(t.call)
 	if err != nil {
 		return err
 	}
@@ -68,9 +68,12 @@ func (s *Server) tell(t *telling) error {
 	}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	for {
+	for begun := false; ; begun = true {
 		if err := s.tellNews(t, out); err != nil {
 			return err
+		}
+		if begun && !aside(t.may) { // when all is read, so that nothing is said after she has logged out
+			return nil
 		}
 		if err := out.flush(); err != nil {
 			return nil // who followed has left
@@ -82,9 +85,6 @@ func (s *Server) tell(t *telling) error {
 			return nil
 		case <-t.watching.Poked():
 		case <-beat.C:
-			if !aside(t.may) {
-				return nil
-			}
 			out.write(": still here\n\n")
 		}
 	}
@@ -222,20 +222,25 @@ type stream struct {
 
 const patience = 10 * time.Second
 
+// Who followed comes back after a time between these two, each after her own, so that not
+// all are there at once when the hub has been restarted.
+const soonestBack, latestBack = 2 * time.Second, 5 * time.Second
+
 // openStream begins to answer. From here on the call may last for days.
-func openStream(c *call) (*stream, error) {
-	s := &stream{w: c.w, control: http.NewResponseController(c.w)}
-	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
+func (s *Server) openStream(c *call) (*stream, error) {
+	out := &stream{w: c.w, control: http.NewResponseController(c.w)}
+	if err := out.control.SetReadDeadline(time.Time{}); err != nil {
 		return nil, errors.New("open stream: the connection has no deadlines")
 	}
-	s.control.SetWriteDeadline(time.Time{})
+	out.control.SetWriteDeadline(time.Time{})
 	h := c.w.Header()
 	h.Set("Content-Type", streamType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	c.w.WriteHeader(http.StatusOK)
-	s.write("retry: 2000\n\n")
-	return s, nil
+	back := soonestBack + time.Duration(s.Hub.Jitter()*float64(latestBack-soonestBack))
+	out.write(fmt.Sprintf("retry: %d\n\n", back.Milliseconds()))
+	return out, nil
 }
 
 func (s *stream) write(text string) { s.pending = append(s.pending, text...) }

@@ -94,6 +94,9 @@ func TestFollow(t *testing.T) {
 	if h.Get("Content-Type") != "text/event-stream" || h.Get("Cache-Control") != "no-store" || h.Get("X-Accel-Buffering") != "no" {
 		t.Errorf("headers: %v", h)
 	}
+	if f.lines.Scan(); f.lines.Text() != "retry: 3500" { // between two and five seconds, halfway by the bed's Jitter
+		t.Errorf("who follows is to come back like everybody else: %s", f.lines.Text())
+	}
 	if step, id := f.step(); step != "inkommet" || id == "" {
 		t.Errorf("begins with %s", step)
 	}

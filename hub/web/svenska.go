@@ -212,7 +212,7 @@ var causes = map[hub.Cause]reason{
 		safe: safeToWait,
 	},
 	hub.Paused: {
-		name: "är pausat", citizen: "Den sökande ser att ärendet är inkommet och att kommunens system är stängt för planerat underhåll. Inkommen-datum påverkas inte.",
+		name: "är pausat", citizen: "Den sökande ser att ärendet är inkommet och att överföringen är stoppad tills vidare. Inkommen-datum påverkas inte.",
 		what: "Någon har pausat systemet, så Knutpunkt anropar det inte. Skälet står på sidan System. Inga försök räknas under tiden.",
 		who:  "Den som pausade det, eller en annan av dem som beslutar för samma kommuner.",
 		safe: "Ta upp systemet igen på sidan System när det går. Då skickas allt som väntar, i ordning.",
@@ -290,8 +290,9 @@ var faultTexts = map[string]string{
 	"/number personal-number":   "Numret ser ut att vara ett personnummer.",
 	"/number pattern":           "Numret får ha bokstäver, siffror, mellanslag och / : . _ - och vara högst 64 tecken.",
 
-	"/system enum":     "Systemet pausas bara av den som har alla kommuner som det är till för.",
-	"/system not-told": "Det systemet berättas det inget för.",
+	"/system enum":             "Systemet pausas bara av den som har alla kommuner som det är till för.",
+	"/system writes-to-people": "Det systemet skriver till människor, som då skulle få läsa samma sak en gång till.",
+	"/system not-told":         "Det systemet får inga besked, så det finns inget att berätta igen.",
 
 	"/reference required": "Skriv ärendets nummer, diarienumret eller plattformens nummer.", "/reference length": "Referensen får vara högst 64 tecken.",
 	"/reference control-character": "Referensen har ett tecken som inte går att skriva ut.",

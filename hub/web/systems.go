@@ -71,7 +71,7 @@ func (s *Server) systemStates(c *call) ([]systemState, error) {
 	circuits := s.Hub.Circuits()
 	for i, o := range s.Hub.Systems {
 		out := circuits[i]
-		add(systemState{System: o.ID, Connector: o.Connector, Tells: o.Teller != nil, Cause: out.Cause, Since: out.Since, Note: out.Note})
+		add(systemState{System: o.ID, Connector: o.Connector, Tells: o.Teller != nil && !o.Notifies, Cause: out.Cause, Since: out.Since, Note: out.Note})
 	}
 	for _, p := range pauses {
 		if _, connected := s.systems[p.System]; !connected {
@@ -190,7 +190,8 @@ func (s *Server) stateOf(c *call, id string) (systemState, error) {
 // — what is told again —
 
 // A retelling is what an operator posts: who is to be told again what it was told in a
-// period; and, when she has counted, how many tellings that is.
+// period, and of the same cases since; and, when she has counted, how many tellings the
+// period has.
 type retelling struct {
 	System string `json:"system"`
 	From   string `json:"from"`
@@ -204,6 +205,7 @@ type retold struct {
 	From           time.Time    `json:"from"`
 	Until          time.Time    `json:"until"`
 	Tellings       int          `json:"tellings"`
+	Later          int          `json:"later"` // tellings of the same cases since, which go again after them
 	Cases          int          `json:"cases"`
 	Municipalities int          `json:"municipalities"`
 	Done           bool         `json:"done"`
@@ -241,13 +243,17 @@ func (s *Server) toldAgain(c *call, r retelling) (retold, error) {
 		return retold{}, err
 	}
 	return retold{
-		System: period.System, From: period.From.UTC(), Until: period.Until.UTC(), Tellings: extent.Tellings, Cases: extent.Cases,
-		Municipalities: extent.Municipalities, Done: r.Expect != nil, Text: extentText(extent),
+		System: period.System, From: period.From.UTC(), Until: period.Until.UTC(), Tellings: extent.Tellings, Later: extent.Later,
+		Cases: extent.Cases, Municipalities: extent.Municipalities, Done: r.Expect != nil, Text: extentText(extent),
 	}, nil
 }
 
 func extentText(e hub.Extent) string {
-	return plural(e.Tellings, "besked", "besked") + " i " + plural(e.Cases, "ärende", "ärenden") + ", " + plural(e.Municipalities, "kommun", "kommuner")
+	text := plural(e.Tellings, "besked", "besked") + " i " + plural(e.Cases, "ärende", "ärenden") + ", " + plural(e.Municipalities, "kommun", "kommuner")
+	if e.Later > 0 {
+		text += ", och " + plural(e.Later, "senare besked", "senare besked") + " i samma ärenden"
+	}
+	return text
 }
 
 // periodOf reads what is to be told again, of a system that the caller knows of.
@@ -279,6 +285,8 @@ func (s *Server) periodOf(c *call, r retelling) (hub.Retelling, error) {
 		return period, hub.ErrNotFound
 	case of.Teller == nil:
 		return period, refusedFields(fault{"/system", "not-told"})
+	case of.Notifies:
+		return period, refusedFields(fault{"/system", "writes-to-people"})
 	}
 	return period, nil
 }

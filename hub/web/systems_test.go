@@ -196,6 +196,7 @@ func TestRetellings(t *testing.T) {
 		{"nobody", "X-Nobody: 1", period(""), 401, "unknown-operator"},
 		{"another municipality's", eslovare, period(""), 404, "not-found"},
 		{"a system that is not told", registrator, strings.Replace(period(""), "portal", "diarium", 1), 422, "not-told"},
+		{"a system that writes to people", registrator, strings.Replace(period(""), "portal", "post", 1), 422, "writes-to-people"},
 		{"no system", registrator, `{"from":"` + in(-time.Hour) + `"}`, 422, "/system"},
 		{"no beginning", registrator, `{"system":"karlskrona.portal"}`, 422, "/from"},
 		{"no time", registrator, `{"system":"karlskrona.portal","from":"i går"}`, 422, "/from"},

@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -66,12 +65,7 @@ func (s *Server) takeTally(c *call) error {
 }
 
 func readTally(c *call) (t tally, err error) {
-	if c.r.ContentLength > mostEnvelope {
-		return t, refusal("payload-too-large")
-	}
-	b := openBody(c, mostEnvelope)
-	defer b.Close()
-	text, err := io.ReadAll(b)
+	text, err := c.readBody(mostEnvelope)
 	if err != nil {
 		return t, err
 	}

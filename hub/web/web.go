@@ -3,9 +3,9 @@
 // Public is for platforms: they post forms, ask how they are getting on and follow
 // them. Each of their calls shows a client's token, and what the client may not see is
 // answered like what is not there. Business systems tell here what has happened to their
-// cases, and sign it; the national Mina ärenden asks. It is for citizens too, where they can log in: each
-// follows her own cases (Mina ärenden). Service notices are told to anybody. The contract
-// is the text openapi.json, which a test holds against the routes.
+// cases, and sign it; the national Mina ärenden asks. It is for citizens too, where they
+// can log in: each follows her own cases (Mina ärenden). Service notices are told to
+// anybody. The contract is the text openapi.json, which a test holds against the routes.
 //
 // Operator is for those who run the hub and for those who work the list of what rests
 // with people: the console, the operators' API, the metrics and the health. It asks
@@ -17,8 +17,10 @@
 // a citizen's question sees what the citizen sees, after it is written down that she
 // looked, and why. The text operators.json is held against these routes too.
 //
-// Nothing that a caller wrote comes back in an answer or goes to a log, except ids
-// that are ours.
+// Nothing that a caller wrote goes to a log, except ids that are ours; and it comes back
+// in an answer only where the answer is about it: the references of a tally that are
+// missing here, an operator's notice and, as its standard wants, the question of the
+// national Mina ärenden.
 package web
 
 import (
@@ -184,7 +186,7 @@ func (s *Server) operatorRoutes(metrics http.Handler) []route {
 		{"GET", "/console/cases/{id}/events", streamType, s.consoleStream},
 		{"GET", "/console/fraga", anyType, s.consoleQuestion},
 		{"GET", "/console/driftmeddelanden", anyType, s.consoleNotices},
-		{"GET", "/console/words", anyType, s.consoleWords},
+		{"GET", "/console/ord", anyType, s.consoleWords},
 		{"GET", "/console/avstamning", anyType, s.consoleReconciliation},
 		{"GET", "/console/system", anyType, s.consoleSystems},
 		{"GET", "/login", anyType, s.login},

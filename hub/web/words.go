@@ -22,9 +22,9 @@ type untranslated struct {
 	Word         string           `json:"word"`                   // "" where it cannot be read any more
 	Cases        int              `json:"cases"`                  // that wait for it
 	First        time.Time        `json:"first"`                  // it was heard
-	Last         time.Time        `json:"last"`                   //
-	File         string           `json:"file"`                   // where the word is to be written
-	Line         string           `json:"line"`                   // what is to be written there, under words:
+	Last         time.Time        `json:"last"`
+	File         string           `json:"file"` // where the word is to be written
+	Line         string           `json:"line"` // what is to be written there, under words:
 }
 
 // stepToWrite stands in a line that is to be written for the step, which is for a person to choose.

@@ -43,14 +43,14 @@ func TestAWordThatNobodyHasTranslated(t *testing.T) {
 	}
 
 	const escaped = "Klart &amp; &#34;expedierat&#34;"
-	if page := ask(t, b.operator, "GET", "/console/words", "", registrator).body; !strings.Contains(page, escaped) || strings.Contains(page, word) {
+	if page := ask(t, b.operator, "GET", "/console/ord", "", registrator).body; !strings.Contains(page, escaped) || strings.Contains(page, word) {
 		t.Errorf("the page does not show the word as it is: %s", page)
 	}
-	if page := ask(t, b.operator, "GET", "/console/words", "").body; strings.Contains(page, "expedierat") || !strings.Contains(page, "diarium (Karlskrona kommun)") {
+	if page := ask(t, b.operator, "GET", "/console/ord", "").body; strings.Contains(page, "expedierat") || !strings.Contains(page, "diarium (Karlskrona kommun)") {
 		t.Errorf("to who has not said who she is: %s", page)
 	}
 	list := ask(t, b.operator, "GET", "/console", "").body
-	if !strings.Contains(list, "1 ord som ingen har översatt") || !strings.Contains(list, `href="/console/words"`) || strings.Contains(list, "expedierat") {
+	if !strings.Contains(list, "1 ord som ingen har översatt") || !strings.Contains(list, `href="/console/ord"`) || strings.Contains(list, "expedierat") {
 		t.Error("the work list does not tell of it, or tells too much")
 	}
 	if strings.Contains(b.log.String(), "expedierat") {
@@ -61,7 +61,7 @@ func TestAWordThatNobodyHasTranslated(t *testing.T) {
 	b.words[hub.Normal(word)] = hub.Beslutat
 	b.start(t)
 	b.await(t, string(c.ID), hub.Beslutat)
-	if page := ask(t, b.operator, "GET", "/console/words", "", registrator).body; !strings.Contains(page, "Alla ord är översatta") {
+	if page := ask(t, b.operator, "GET", "/console/ord", "", registrator).body; !strings.Contains(page, "Alla ord är översatta") {
 		t.Errorf("when it is translated: %s", page)
 	}
 	if list := ask(t, b.operator, "GET", "/console", "").body; strings.Contains(list, "som ingen har översatt") {
