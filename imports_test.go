@@ -31,7 +31,7 @@ var doors = map[string][]string{
 	"github.com/spf13/cobra":                {"cmd/knutpunkt", "cmd/knutpunkt-chaos"},
 	"github.com/schollz/progressbar":        {"cmd/knutpunkt"},
 	"golang.org/x/term":                     {"cmd/knutpunkt"},
-	"golang.org/x/oauth2":                   {"connectors/rest", "hub/web"},
+	"golang.org/x/oauth2":                   {"connectors/rest", "connectors/messaging", "hub/web"},
 	"github.com/coreos/go-oidc":             {"hub/web"},
 	"github.com/go-jose/go-jose":            {"hub/web", "hub/web/eidsim"},
 	"github.com/wneessen/go-mail":           {"connectors/mail"},

@@ -147,7 +147,7 @@ func unknownWord(t *testing.T, b *hostileBed) {
 	if list := b.operatorPage(t, "/console"); !strings.Contains(list, "1 ord som ingen har översatt") {
 		t.Error("no operator is told of the word")
 	}
-	if page := b.operatorPage(t, "/console/words"); strings.Contains(page, "Kvarnbyn") {
+	if page := b.operatorPage(t, "/console/ord"); strings.Contains(page, "Kvarnbyn") {
 		t.Error("who has not said who she is reads the word")
 	}
 	tell(strings.Repeat(" ", 1<<20)+report("94", "", "Beslutat", key)).is(t, "413 payload-too-large", "")

@@ -106,9 +106,11 @@ func retellCommand(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "retell SYSTEM", Short: "Have a system told again what it was told in a period, once it has been counted", Args: cobra.ExactArgs(1),
 		Long: `Have a system told again what it was told in a period, of your municipalities' cases: a platform
-or a webhook that has lost it. It is counted, and after a yes told again, of each case in order.
-Each telling has the key that it had, so that who has it already knows it again. Documents are
-never delivered again.`,
+or a webhook that has lost it. The period says where it begins for a case: what was told of the
+same case since goes again too, in order, so that the system ends where the case is. It is counted
+first, and told again after a yes. Each telling has the key that it had, so that a system which has
+it already can know it again. Mail and messages are not told again, since people would read them
+twice. Documents are never delivered again.`,
 		Example: `  knutpunkt systems retell shared.portal --as NAME --since "2026-11-20 08:00" --until "2026-11-21 12:00"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return r.run(cmd.Context(), cmd.OutOrStdout(), args[0])
@@ -150,7 +152,7 @@ func (r *reteller) run(ctx context.Context, w io.Writer, system string) error {
 	if err := at.call(ctx, http.MethodPost, "/v1/retellings", members, &counted); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s, från %s till %s.\n", counted.Text, swedish(counted.From), swedish(counted.Until))
+	fmt.Fprintf(w, "Från %s till %s: %s.\n", swedish(counted.From), swedish(counted.Until), counted.Text)
 	if counted.Tellings == 0 || !r.yes && !asksYes("Ska allt berättas igen?") {
 		return nil
 	}

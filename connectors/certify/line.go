@@ -35,7 +35,7 @@ type line struct {
 	wrong []string // what was done that no fault explains
 
 	// Of a peer:
-	pause    pause
+	lapse    lapse
 	dialed   int // how often the dialer that is lent was used
 	answered int // how often somebody called
 }
@@ -166,7 +166,7 @@ func (l *line) vanish() {
 func (l *line) heal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fault, l.pause, l.down, l.gone = fault{}, pause{}, false, false
+	l.fault, l.lapse, l.down, l.gone = fault{}, lapse{}, false, false
 }
 
 func (l *line) count() int {

@@ -38,7 +38,7 @@ func (l *teller) turned(a hub.Answer) {
 }
 
 func (l *teller) babble() {
-	l.met(pause{babble: true}, func(t *trial) {
+	l.met(lapse{babble: true}, func(t *trial) {
 		if err := t.tell(l.ctx, hub.Registrerat); err == nil || verdict(hub.Receipt{}, err) == hub.No {
 			l.fail("to a login page Tell gives %s", told(err))
 		}
@@ -49,8 +49,8 @@ func (l *teller) babble() {
 func (l *teller) lost() {
 	one := l.To[:min(1, len(l.To))]
 	for at := 1; at <= l.calls; at++ {
-		l.met(pause{at: at}, func(t *trial) { l.recovers(t, t.tell(l.ctx, hub.Registrerat)) })
-		l.met(pause{at: at}, func(t *trial) { l.truthful(t, t.tellTo(l.ctx, hub.Registrerat, one)) })
+		l.met(lapse{at: at}, func(t *trial) { l.recovers(t, t.tell(l.ctx, hub.Registrerat)) })
+		l.met(lapse{at: at}, func(t *trial) { l.truthful(t, t.tellTo(l.ctx, hub.Registrerat, one)) })
 	}
 }
 
@@ -58,7 +58,7 @@ func (l *teller) lost() {
 func (l *teller) hangs() {
 	for at := 1; at <= l.calls; at++ {
 		begun := make(chan struct{})
-		l.met(pause{at: at, begun: begun}, func(t *trial) {
+		l.met(lapse{at: at, begun: begun}, func(t *trial) {
 			ctx, cancel := cancelWhen(l.ctx, begun)
 			defer cancel()
 			l.recovers(t, t.tell(ctx, hub.Registrerat))
@@ -67,10 +67,10 @@ func (l *teller) hangs() {
 }
 
 // met runs f on a new system that falls silent.
-func (l *teller) met(s pause, f func(*trial)) {
+func (l *teller) met(s lapse, f func(*trial)) {
 	l.faulty(fault{}, func(t *trial) {
 		t.line.mu.Lock()
-		t.line.pause = s
+		t.line.lapse = s
 		t.line.mu.Unlock()
 		f(t)
 	})
@@ -94,8 +94,8 @@ func (l *teller) truthful(t *trial, err error) {
 	}
 }
 
-// A pause is what becomes of one of a peer's answers. The zero value is none.
-type pause struct {
+// A lapse is what becomes of one of a peer's answers. The zero value is none.
+type lapse struct {
 	at     int           // which answer, from 1: it is lost, and the line is cut for good
 	begun  chan struct{} // when not nil, it is closed instead, and the line held until the caller hangs up
 	babble bool          // whoever calls is answered with a login page
@@ -110,7 +110,7 @@ func (l *line) introduce() {
 		}
 		l.mu.Lock()
 		l.answered++
-		babbles, down := l.pause.babble, l.down
+		babbles, down := l.lapse.babble, l.down
 		l.mu.Unlock()
 		switch {
 		case babbles:
@@ -134,7 +134,7 @@ func (o overheard) Write(b []byte) (int, error) {
 	l := o.line
 	l.mu.Lock()
 	l.calls = append(l.calls, call{})
-	s, down := l.pause, l.down
+	s, down := l.lapse, l.down
 	silent := s.at == len(l.calls)
 	if silent && s.begun == nil {
 		l.down, down = true, true

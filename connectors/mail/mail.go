@@ -25,12 +25,12 @@ var New = hub.Define("mail", "Tells citizens by e-mail that there is news in Min
 
 // Config is what systems.yaml says about one mail server.
 type Config struct {
-	URL      string     `yaml:"url" doc:"the mail server: smtp://HOST, which is made secure by STARTTLS, or smtps://HOST; with :PORT where it is not 587 and 465"`
-	User     string     `yaml:"user,omitempty" doc:"the hub's account there; none is used when left out"`
-	Password hub.Secret `yaml:"password,omitempty" doc:"the password of that account"`
-	From     string     `yaml:"from" doc:"who the mails are from, such as Karlskrona kommun <svara-inte@karlskrona.example>"`
-	Page     string     `yaml:"page" link:"yes" doc:"the address of Mina ärenden, which the mails lead to"`
-	Steps    []hub.Step `yaml:"steps,omitempty" doc:"the steps that there is a mail about; all of them when left out"`
+	URL      string        `yaml:"url" doc:"smtp://HOST, made secure by STARTTLS, or smtps://HOST; with :PORT where it is not 587 or 465"`
+	User     string        `yaml:"user,omitempty" doc:"the hub's account there; none is used when left out"`
+	Password hub.Secret    `yaml:"password,omitempty" doc:"the password of that account"`
+	From     string        `yaml:"from" doc:"who the mails are from, such as Karlskrona kommun <svara-inte@karlskrona.example>"`
+	Page     string        `yaml:"page" link:"yes" doc:"the address of Mina ärenden, which the mails lead to"`
+	Steps    hub.StepsTold `yaml:"steps,omitempty" doc:"the steps that there is a mail about; all of them when left out"`
 }
 
 func open(_ context.Context, env hub.Env, c Config) (hub.System, error) {
@@ -39,7 +39,7 @@ func open(_ context.Context, env hub.Env, c Config) (hub.System, error) {
 		return hub.System{}, fmt.Errorf("open %s: %w", env.ID, err)
 	}
 	p.env = env
-	return hub.System{Teller: p}, nil
+	return hub.System{Teller: p, Notifies: true}, nil
 }
 
 // A post is one mail server, and what is sent through it.
@@ -81,18 +81,13 @@ func (c Config) read() (*post, error) {
 	if (c.User == "") != (c.Password.Reveal() == "") {
 		return nil, errors.New("user and password belong together: one of them is missing")
 	}
-	for _, s := range c.Steps {
-		if s.Rank() == 0 {
-			return nil, fmt.Errorf("steps: %s is no Step", s)
-		}
-	}
-	return p, nil
+	return p, c.Steps.Check()
 }
 
 // Tell sends a mail to each of those who gave an address where they can be reached. Nobody to
 // tell is no fault: whoever may see the case finds it in Mina ärenden.
 func (p *post) Tell(ctx context.Context, t hub.Telling) error {
-	if len(p.conf.Steps) > 0 && !slices.Contains(p.conf.Steps, t.Status.Step) {
+	if !p.conf.Steps.Has(t.Status.Step) {
 		return nil
 	}
 	all := len(t.To)

@@ -1,6 +1,7 @@
 package mail_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -357,4 +358,52 @@ func FuzzAddress(f *testing.F) {
 			t.Errorf("%q is taken for an address", text)
 		}
 	})
+}
+
+// TestABusyServerIsHungUpOn each time, also when somebody else is to be told after.
+func TestABusyServerIsHungUpOn(t *testing.T) {
+	var lines []*line
+	env := hub.Env{
+		ID: "karlskrona.post", Log: slog.New(slog.DiscardHandler), Clock: clock,
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() {
+				defer theirs.Close()
+				io.WriteString(theirs, "220 mail.example\r\n")
+				for said := bufio.NewScanner(theirs); said.Scan(); {
+					io.WriteString(theirs, "421 Busy\r\n")
+				}
+			}()
+			lines = append(lines, &line{Conn: ours})
+			return lines[len(lines)-1], nil
+		},
+	}
+	system, err := mail.New.Open(t.Context(), env, func(into any) error {
+		*into.(*mail.Config) = mail.Config{URL: here, From: "svara-inte@amal.example", Page: "https://amal.example/mina-arenden"}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{teller: system.Teller}
+	err = b.tell(t, contact(t, alva, "alva@example.se"), contact(t, vera, "vera@example.se"))
+	if a, _, _ := hub.AnswerOf(hub.Receipt{}, err); a != hub.NotNow || len(lines) != 2 {
+		t.Errorf("called %d times, and %v", len(lines), err)
+	}
+	for i, l := range lines {
+		if !l.hungUp {
+			t.Errorf("the line of call %d is open still", i+1)
+		}
+	}
+}
+
+// A line knows whether we have hung up.
+type line struct {
+	net.Conn
+	hungUp bool
+}
+
+func (l *line) Close() error {
+	l.hungUp = true
+	return l.Conn.Close()
 }

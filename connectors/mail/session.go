@@ -44,6 +44,7 @@ func (s *session) send(ctx context.Context, m *mail.Msg) error {
 // begin connects, makes the line secure and logs in. Nothing has been sent by then, so that whatever
 // fails is a *not now*.
 func (s *session) begin(ctx context.Context) (err error) {
+	s.hangUp() // on a server that was busy when somebody else was to be told
 	options := []mail.Option{
 		mail.WithPort(s.port), mail.WithTimeout(patience), mail.WithHELO(s.domain()), mail.WithDialContextFunc(s.dialUnder(ctx)),
 		mail.WithTLSConfig(s.tlsConfig()), mail.WithTLSPolicy(mail.TLSMandatory), mail.WithoutNoop(), mail.WithoutSMTPUTF8(),
@@ -139,8 +140,13 @@ func (s *session) end() {
 	if s.server != nil {
 		s.client.CloseWithSMTPClient(s.server)
 	}
+	s.hangUp()
+}
+
+func (s *session) hangUp() {
 	if s.conn != nil {
 		s.stay()
 		s.conn.Close()
+		s.conn = nil
 	}
 }

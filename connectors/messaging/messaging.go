@@ -32,8 +32,8 @@ type Config struct {
 	Page         string           `yaml:"page" link:"yes" doc:"the address of Mina ärenden, which the messages lead to"`
 	Email        Sender           `yaml:"email,omitempty" doc:"who e-mails are from; the messaging system's own when left out"`
 	SMS          string           `yaml:"sms,omitempty" doc:"who an SMS is from, at most 11 characters; the messaging system's own when left out"`
-	Protected    bool             `yaml:"protected,omitempty" doc:"yes: those with protected identity are told too. The messaging system must keep its own knowledge of them from everybody"`
-	Steps        []hub.Step       `yaml:"steps,omitempty" doc:"the steps that there is a message about; all of them when left out"`
+	Protected    bool             `yaml:"protected,omitempty" doc:"yes: those with protected identity are told too, since the system tells nobody else of them"`
+	Steps        hub.StepsTold    `yaml:"steps,omitempty" doc:"the steps that there is a message about; all of them when left out"`
 }
 
 // OAuth2 is how a token is got by client credentials (RFC 6749, 4.4).
@@ -56,9 +56,9 @@ func open(_ context.Context, env hub.Env, c Config) (hub.System, error) {
 	c.URL, c.Party = strings.TrimRight(c.URL, "/"), strings.TrimRight(c.Party, "/")
 	m := &messenger{env: env, conf: c}
 	if c.OAuth2.URL != "" {
-		m.tokens = &tokens{env: env, from: c.OAuth2, turn: make(chan struct{}, 1)}
+		m.tokens = hub.NewTokens(env.Clock, granting(env, c.OAuth2))
 	}
-	return hub.System{Teller: m, Can: hub.Capabilities{"": {Level: hub.Blind, Protected: c.Protected}}}, nil
+	return hub.System{Teller: m, Notifies: true, Can: hub.Capabilities{"": {Level: hub.Blind, Protected: c.Protected}}}, nil
 }
 
 func (c Config) check() error {
@@ -77,26 +77,21 @@ func (c Config) check() error {
 	case c.Email != (Sender{}) && (c.Email.Name == "" || !strings.Contains(c.Email.Address, "@")):
 		return errors.New("email: a sender has a name and an address")
 	}
-	for _, s := range c.Steps {
-		if s.Rank() == 0 {
-			return fmt.Errorf("steps: %s is no Step", s)
-		}
-	}
-	return nil
+	return c.Steps.Check()
 }
 
 // A messenger is one messaging system.
 type messenger struct {
 	env     hub.Env
 	conf    Config
-	tokens  *tokens // nil without oauth2
+	tokens  *hub.Tokens // nil without oauth2
 	reached hub.Reached
 }
 
 // Tell has a message sent to each of those who may be told. Nobody to tell is no fault: whoever may see
 // the case finds it in Mina ärenden.
 func (m *messenger) Tell(ctx context.Context, t hub.Telling) error {
-	if len(t.To) == 0 || len(m.conf.Steps) > 0 && !slices.Contains(m.conf.Steps, t.Status.Step) {
+	if len(t.To) == 0 || !m.conf.Steps.Has(t.Status.Step) {
 		return nil
 	}
 	parties, err := m.partiesOf(ctx, t.To)

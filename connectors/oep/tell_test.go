@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -380,7 +381,7 @@ func TestEvents(t *testing.T) {
 	for _, c := range []struct {
 		name, why string
 		off       bool
-		lost      int // which call's reply is lost the first time; 0 for none
+		lost      int32 // which call's reply is lost the first time; 0 for none
 		lines     []string
 	}{
 		{"said once", "", false, 0, []string{"Registrerat med diarienummer SBF 2026-000117", "Beslutat"}},
@@ -390,9 +391,9 @@ func TestEvents(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sim, _, forms := platform(t)
-			calls := 0
+			var calls atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if calls++; calls == c.lost {
+				if calls.Add(1) == c.lost {
 					sim.Fail(oepsim.ReplyLost)
 				}
 				sim.ServeHTTP(w, r)
@@ -402,7 +403,7 @@ func TestEvents(t *testing.T) {
 			ref := hub.Ref{ID: strconv.Itoa(forms[0].Instance)}
 			for _, s := range []hub.Status{registered, registered, decided, decided} {
 				err := teller.Tell(t.Context(), hub.Telling{Ref: ref, Status: s})
-				if answer, _, _ := hub.AnswerOf(hub.Receipt{Number: "told"}, err); answer != hub.Yes && (answer != hub.DontKnow || calls != c.lost) {
+				if answer, _, _ := hub.AnswerOf(hub.Receipt{Number: "told"}, err); answer != hub.Yes && (answer != hub.DontKnow || calls.Load() != c.lost) {
 					t.Errorf("the answer is %s: %v", answer, err)
 				}
 			}

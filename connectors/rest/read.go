@@ -191,10 +191,10 @@ func (r *reader) level(at func(string) string, o operation) {
 type meaning string
 
 const (
-	accepted       meaning = "accepted"        // the answer is a receipt
-	refused        meaning = "refused"         // no
-	later          meaning = "later"           // not now
-	dontKnow       meaning = "dont-know"       //
+	accepted       meaning = "accepted" // the answer is a receipt
+	refused        meaning = "refused"  // no
+	later          meaning = "later"    // not now
+	dontKnow       meaning = "dont-know"
 	credentials    meaning = "credentials"     // not now, until a person has seen to it
 	addressChanged meaning = "address-changed" // not now, until a person has seen to it
 )

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,10 +26,10 @@ var New = hub.Define("webhook", "Tells a platform, or anybody else, how cases ar
 
 // Config is what systems.yaml says about one receiver.
 type Config struct {
-	URL     string       `yaml:"url" doc:"where webhooks are received"`
-	Secrets []hub.Secret `yaml:"secrets" doc:"what they are signed with, whsec_ and 24–64 bytes of base64; two while one is being changed"`
-	Steps   []hub.Step   `yaml:"steps,omitempty" doc:"the steps that are told; all of them when left out"`
-	Type    string       `yaml:"type,omitempty" doc:"what the webhooks call themselves; status when left out"`
+	URL     string        `yaml:"url" doc:"where webhooks are received"`
+	Secrets []hub.Secret  `yaml:"secrets" doc:"what they are signed with, whsec_ and 24–64 bytes of base64; two while one is being changed"`
+	Steps   hub.StepsTold `yaml:"steps,omitempty" doc:"the steps that are told; all of them when left out"`
+	Type    string        `yaml:"type,omitempty" doc:"what the webhooks call themselves; status when left out"`
 }
 
 func open(_ context.Context, env hub.Env, c Config) (hub.System, error) {
@@ -51,12 +50,7 @@ func (c Config) check() error {
 	case strings.Trim(c.Type, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.") != "":
 		return errors.New("type: letters a–z, digits, _ and full stops, such as se.karlskrona.status")
 	}
-	for _, s := range c.Steps {
-		if s.Rank() == 0 {
-			return fmt.Errorf("steps: %s is no Step", s)
-		}
-	}
-	return nil
+	return c.Steps.Check()
 }
 
 // A receiver is whoever is told.
@@ -70,7 +64,7 @@ const patience = 20 * time.Second
 
 // Tell posts one webhook. Whatever is answered with 2xx has heard, unless it is a page for people.
 func (r *receiver) Tell(ctx context.Context, t hub.Telling) error {
-	if len(r.conf.Steps) > 0 && !slices.Contains(r.conf.Steps, t.Status.Step) {
+	if !r.conf.Steps.Has(t.Status.Step) {
 		return nil
 	}
 	text, err := json.Marshal(r.webhook(t.Status))

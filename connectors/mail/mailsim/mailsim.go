@@ -20,8 +20,8 @@ import (
 
 // Options are what a Sim is made of.
 type Options struct {
-	Dir            string           // where the ledger is kept; "" keeps it in memory only
-	Clock          func() time.Time //
+	Dir            string // where the ledger is kept; "" keeps it in memory only
+	Clock          func() time.Time
 	Certificate    *tls.Certificate // that STARTTLS shows; nil: it is not offered
 	User, Password string           // of the account that may send; "" takes anybody
 }

@@ -25,10 +25,10 @@ import (
 
 // Options are what a Sim is made of.
 type Options struct {
-	Dir            string           // where the ledger is kept; "" keeps it in memory only
-	Clock          func() time.Time //
-	Client, Secret string           // who may have a token; "" lets anybody in without one
-	Unknown        []string         // personnummer of persons whom it does not know
+	Dir            string // where the ledger is kept; "" keeps it in memory only
+	Clock          func() time.Time
+	Client, Secret string   // who may have a token; "" lets anybody in without one
+	Unknown        []string // personnummer of persons whom it does not know
 }
 
 // A Sim is one messaging system. It is an http.Handler, and safe for concurrent use.
@@ -107,10 +107,10 @@ const (
 type Way string
 
 const (
-	Passes     Way = ""            // lets one call by
-	Busy       Way = "503"         // Retry-After: 7
-	Refused    Way = "400"         // it quotes what came
-	Denied     Way = "401"         //
+	Passes     Way = ""    // lets one call by
+	Busy       Way = "503" // Retry-After: 7
+	Refused    Way = "400" // it quotes what came
+	Denied     Way = "401"
 	Gateway    Way = "502"         // sent all the same
 	LoginPage  Way = "page"        // status 200 and a page
 	Lost       Way = "lost"        // sent, and the line is cut

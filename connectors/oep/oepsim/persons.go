@@ -86,9 +86,9 @@ func (p person) phone() string { return fmt.Sprintf("070-17406%02d", 5+p.index%9
 // A cast is who a form is about.
 type cast struct {
 	poster    person
-	child     person   // of a preschool application
-	guardians []person //
-	about     string   // what is uncommon about them
+	child     person // of a preschool application
+	guardians []person
+	about     string // what is uncommon about them
 }
 
 // persons casts the form by its seed. Every twelfth has an uncommon cast.

@@ -30,8 +30,8 @@ import (
 
 // Options are what a Sim is made of.
 type Options struct {
-	Dir   string           // where the ledger is kept; "" keeps it in memory only
-	Clock func() time.Time //
+	Dir   string // where the ledger is kept; "" keeps it in memory only
+	Clock func() time.Time
 	// Level is what the system can. Idempotent knows a case by Idempotency-Key and a file by its number:
 	// the same twice is one. Lookup takes whatever comes, and can be asked by reference. Blind, and "",
 	// can neither.

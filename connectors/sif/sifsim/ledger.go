@@ -10,11 +10,11 @@ type Entry struct {
 	Kind    Kind      `json:"kind"`
 	At      time.Time `json:"at"`
 	Recno   int       `json:"recno"`
-	Number  string    `json:"number,omitempty"`  // of the case or the document
-	Case    string    `json:"case,omitempty"`    // of a document: its case
-	Key     string    `json:"key,omitempty"`     // ExternalId.Id of a case, the Note of a document's files
-	Type    string    `json:"type,omitempty"`    // ExternalId.Type of a case
-	Title   string    `json:"title,omitempty"`   //
+	Number  string    `json:"number,omitempty"` // of the case or the document
+	Case    string    `json:"case,omitempty"`   // of a document: its case
+	Key     string    `json:"key,omitempty"`    // ExternalId.Id of a case, the Note of a document's files
+	Type    string    `json:"type,omitempty"`   // ExternalId.Type of a case
+	Title   string    `json:"title,omitempty"`
 	Word    string    `json:"word,omitempty"`    // the Status of a case
 	Aside   bool      `json:"aside,omitempty"`   // the Status is none of the steps
 	Hash    string    `json:"hash,omitempty"`    // of what a contact is known by

@@ -22,13 +22,13 @@ import (
 
 // Options are what a Sim is made of.
 type Options struct {
-	Dir      string           // where the ledger is kept; "" keeps it in memory only
-	Clock    func() time.Time //
-	AuthKey  string           // what callers must say; "" accepts any
-	ClientID string           // what callers must say, in the query or a header; "" accepts any
-	Prefix   string           // of case numbers; "" means BUN
-	Lag      time.Duration    // how long a new case is invisible to searches
-	Pace     []time.Duration  // when, after it was made, a case comes to each of Words; the rest come by Advance
+	Dir      string // where the ledger is kept; "" keeps it in memory only
+	Clock    func() time.Time
+	AuthKey  string          // what callers must say; "" accepts any
+	ClientID string          // what callers must say, in the query or a header; "" accepts any
+	Prefix   string          // of case numbers; "" means BUN
+	Lag      time.Duration   // how long a new case is invisible to searches
+	Pace     []time.Duration // when, after it was made, a case comes to each of Words; the rest come by Advance
 }
 
 // Words are what the Status of a case says, one after the other, after the one it was made with.

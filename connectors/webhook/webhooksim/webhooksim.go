@@ -22,9 +22,9 @@ import (
 
 // Options are what a Sim is made of.
 type Options struct {
-	Dir     string           // where the ledger is kept; "" keeps it in memory only
-	Clock   func() time.Time //
-	Secrets []string         // that it believes in, as whsec_…; without any it believes everybody
+	Dir     string // where the ledger is kept; "" keeps it in memory only
+	Clock   func() time.Time
+	Secrets []string // that it believes in, as whsec_…; without any it believes everybody
 }
 
 // A Sim is one receiver. It is an http.Handler, and safe for concurrent use.
