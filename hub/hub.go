@@ -40,6 +40,7 @@ type Options struct {
 	Jitter  func() float64 // between 0 and 1
 	Log     *slog.Logger
 	Sweep   time.Duration // how often rows are looked for without being woken; 0 means 1 s
+	Book    time.Duration // how often the days are balanced, whoever looks at them; 0 means 30 min
 }
 
 // An Opened system is one that a municipality has, ready to be used.
@@ -82,6 +83,9 @@ const arrivalsRoom = 4096
 func New(o Options) *Hub {
 	if o.Sweep == 0 {
 		o.Sweep = time.Second
+	}
+	if o.Book == 0 {
+		o.Book = 30 * time.Minute
 	}
 	h := &Hub{
 		Options: o, gates: map[SystemID]*gate{}, dispatchers: map[SystemID]*dispatcher{},

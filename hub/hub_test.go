@@ -90,7 +90,7 @@ func (s *stage) begin() {
 	o := hub.Options{
 		Store: store, Bus: silence{}, Bundle: bundle, Boot: boot, Clock: time.Now,
 		Reopen: func([]byte) (*hub.Bundle, error) { return nil, errors.New("not in these tests") },
-		Jitter: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler), Sweep: 5 * time.Second,
+		Jitter: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler), Sweep: 5 * time.Second, Book: 24 * time.Hour,
 		Systems: []hub.Opened{
 			{ID: "k.navet", System: hub.System{Register: s.register}},
 			{ID: "k.diarium", System: hub.System{Destination: s.diarium, Tracker: s.diarium, Can: hub.Capabilities{

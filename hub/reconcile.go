@@ -381,7 +381,6 @@ const (
 	afterMidnight = 10 * time.Minute // before a day that has ended is asked about
 	askedAgain    = time.Hour        // after a question that failed
 	countTakes    = 5 * time.Minute  // at the most
-	bookEvery     = 30 * time.Minute // how often the balances are counted, whoever looks at them
 )
 
 // reconcile asks the platforms, once a day and after midnight, and keeps the books.
@@ -389,7 +388,7 @@ func (h *Hub) reconcile(ctx context.Context) {
 	var booked time.Time
 	every(ctx, time.Minute, func() {
 		h.askPlatforms(ctx)
-		if now := h.Clock(); now.Sub(booked) >= bookEvery || now.Before(booked) {
+		if now := h.Clock(); now.Sub(booked) >= h.Book || now.Before(booked) {
 			booked = now
 			today := DayOf(now)
 			if _, err := h.Reconciliation(ctx, today.Before(DaysKept-1), today); err != nil && ctx.Err() == nil {
