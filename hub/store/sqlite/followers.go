@@ -48,6 +48,10 @@ func (b *batch) putOthers(c hub.CaseID, persons [][]byte, now time.Time) error {
 			return err
 		}
 	}
+	return b.addFollowers(persons, c, now)
+}
+
+func (b *batch) addFollowers(persons [][]byte, c hub.CaseID, now time.Time) error {
 	for _, person := range persons {
 		if err := b.addFollower(person, c, now); err != nil {
 			return err

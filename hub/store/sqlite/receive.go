@@ -346,6 +346,9 @@ func (s *Store) Settle(ctx context.Context, c hub.CaseID, e hub.Event, facts hub
 		if others == nil {
 			return nil
 		}
+		if len(b.cases[c].Submissions) == 1 { // which is planned once: nobody has followed it before
+			return b.addFollowers(others, c, s.o.Clock())
+		}
 		return b.putOthers(c, others, s.o.Clock())
 	})
 }
