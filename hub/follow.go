@@ -73,11 +73,7 @@ func (h *Hub) everybodyIn(ctx context.Context, c Case, but Key) (everybody, erro
 		if err != nil {
 			return all, err
 		}
-		facts, err := h.Store.Facts(ctx, AsHub(), p.Submission)
-		if err != nil {
-			return all, damaged(err)
-		}
-		all.join(r.submission.Parties, facts.Answers)
+		all.join(r.submission.Parties, r.answers)
 	}
 	return all, nil
 }

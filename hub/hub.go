@@ -279,14 +279,7 @@ func (h *Hub) Activate(ctx context.Context, b *Bundle) error {
 // Bundle gives the active configuration.
 func (h *Hub) Bundle() *Bundle { return h.bundle.Load() }
 
-// Watch gives a channel that is poked when a case, or any case ("") has a new Status, and
-// a function that ends it. What there is to read is in the Store.
-func (h *Hub) Watch(c CaseID) (<-chan struct{}, func()) {
-	w, end := h.feed.watchCase(c)
-	return w.poked, end
-}
-
-// WatchCase watches a case for its new lines, until end is called.
+// WatchCase watches a case, or all cases (""), for new lines, until end is called.
 func (h *Hub) WatchCase(c CaseID) (w *Watching, end func()) { return h.feed.watchCase(c) }
 
 // WatchPerson watches all cases that a citizen follows, also those that she does not yet,

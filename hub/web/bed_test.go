@@ -400,7 +400,7 @@ func (b *bed) count(t testing.TB) int {
 // await waits for a status of a case, woken by the feed.
 func (b *bed) await(t testing.TB, id string, step hub.Step) {
 	t.Helper()
-	poked, end := b.hub.Watch(hub.CaseID(id))
+	watching, end := b.hub.WatchCase(hub.CaseID(id))
 	defer end()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -413,7 +413,7 @@ func (b *bed) await(t testing.TB, id string, step hub.Step) {
 			return
 		}
 		select {
-		case <-poked:
+		case <-watching.Poked():
 		case <-tick.C:
 		case <-t.Context().Done():
 			t.Fatalf("%s never came to %s", id, step)

@@ -187,7 +187,7 @@ func (s *Server) consoleStream(c *call) error {
 		return err
 	}
 	defer leave()
-	poked, end := s.Hub.Watch(first.ID)
+	watching, end := s.Hub.WatchCase(first.ID)
 	defer end()
 	out, err := s.openStream(c)
 	if err != nil {
@@ -217,7 +217,7 @@ func (s *Server) consoleStream(c *call) error {
 			return nil
 		case <-s.ending:
 			return nil
-		case <-poked:
+		case <-watching.Poked():
 		case <-look.C:
 		case <-beat.C:
 			if s.signIn(c) != nil { // she may decide no longer

@@ -57,7 +57,7 @@ func TestConsoleHeld(t *testing.T) {
 	b.diarium.say(hub.Reject(errors.New("HTTP status 422")))
 	refused := b.submit(t, "1")
 	unknown := b.submit(t, "2", `service="nobody-knows"`)
-	poked, end := b.hub.Watch("")
+	watching, end := b.hub.WatchCase("")
 	defer end()
 	for id, wants := range map[string][]string{
 		refused.ID: {"Vilar hos en människa", "svarade nej", "HTTP status 422", "Den sökande ser", "Rätta det som systemet klagar på", "Den som förvaltar"},
@@ -67,7 +67,7 @@ func TestConsoleHeld(t *testing.T) {
 			page := ask(t, b.operator, "GET", "/console/cases/"+id, "")
 			if !strings.Contains(page.body, "class=\"held\"") && tries < 200 {
 				select {
-				case <-poked:
+				case <-watching.Poked():
 				case <-time.After(10 * time.Millisecond):
 				}
 				continue

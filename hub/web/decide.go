@@ -90,30 +90,20 @@ func mentionsPerson(text string) bool {
 	return looksLikePerson(apart.ReplaceAllString(text, "$1-$2"))
 }
 
-// decide carries out a decision.
-func (s *Server) decide(c *call) error {
-	var d decision
-	if err := s.readAct(c, &d); err != nil {
-		return err
+// answering reads what somebody who has said who she is wants done, has it done, and
+// answers with what came of it.
+func answering[W, A any](s *Server, do func(*call, W) (A, error)) func(*call) error {
+	return func(c *call) error {
+		var wanted W
+		if err := s.readAct(c, &wanted); err != nil {
+			return err
+		}
+		answer, err := do(c, wanted)
+		if err != nil {
+			return err
+		}
+		return c.json(http.StatusOK, answer)
 	}
-	o, err := s.carryOut(c, d)
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, o)
-}
-
-// approve carries out what another person proposed.
-func (s *Server) approve(c *call) error {
-	var a approval
-	if err := s.readAct(c, &a); err != nil {
-		return err
-	}
-	o, err := s.secondly(c, a)
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, o)
 }
 
 // readAct reads the JSON of who has said who she is.

@@ -53,11 +53,7 @@ const mostText = 200
 // faults gives everything that is wrong with the envelope by itself.
 func (e envelope) faults() []fault {
 	var faults []fault
-	wrong := func(is bool, pointer, code string) {
-		if is {
-			faults = append(faults, fault{pointer, code})
-		}
-	}
+	wrong := noting(&faults)
 	wrong(e.V != nil && e.V != any(json.Number("1")), "/v", "unsupported-version")
 	texts := []struct {
 		pointer, text string

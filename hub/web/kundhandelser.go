@@ -440,11 +440,7 @@ const (
 // faults gives everything that is wrong with a question by itself.
 func (q kundhandelseFraga) faults() []fault {
 	var faults []fault
-	wrong := func(is bool, pointer, code string) {
-		if is {
-			faults = append(faults, fault{pointer, code})
-		}
-	}
+	wrong := noting(&faults)
 	f := q.Fraga
 	wrong(!twelveDigits.MatchString(q.Anvandare), "/anvandare", "not-twelve-digits")
 	wrong(len(f.Parter) == 0, "/fraga/parter", "required")

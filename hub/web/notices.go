@@ -152,16 +152,9 @@ const (
 )
 
 // writeNotice stores what an operator has written.
-func (s *Server) writeNotice(c *call) error {
-	var w noticeWritten
-	if err := s.readAct(c, &w); err != nil {
-		return err
-	}
+func (s *Server) writeNotice(c *call, w noticeWritten) (notice, error) {
 	n, err := s.saveNotice(c, w)
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, noticeOf(n))
+	return noticeOf(n), err
 }
 
 func (s *Server) saveNotice(c *call, w noticeWritten) (hub.Notice, error) {

@@ -35,6 +35,15 @@ type fault struct {
 	Code    string `json:"code"`
 }
 
+// noting gives what adds a fault where something is so.
+func noting(faults *[]fault) func(is bool, pointer, code string) {
+	return func(is bool, pointer, code string) {
+		if is {
+			*faults = append(*faults, fault{pointer, code})
+		}
+	}
+}
+
 func (p *problem) Error() string { return p.slug }
 
 // refusal gives the problem with a slug of the catalogue.

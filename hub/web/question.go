@@ -102,19 +102,6 @@ type expecting struct {
 	Waits    []string `json:"waits"`              // what the hub itself is waiting for, in words
 }
 
-// answerQuestion answers in JSON.
-func (s *Server) answerQuestion(c *call) error {
-	var q question
-	if err := s.readAct(c, &q); err != nil {
-		return err
-	}
-	a, err := s.answerTo(c, q)
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, a)
-}
-
 // answerTo finds what a reference means, as far as the operator may see it, and looks.
 func (s *Server) answerTo(c *call, q question) (answered, error) {
 	if faults := q.faults(); len(faults) > 0 {

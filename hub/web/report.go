@@ -171,11 +171,7 @@ func (c *call) heard(h hub.Hearing) error {
 // faults gives everything that is wrong with a report by itself.
 func (r report) faults() []fault {
 	var faults []fault
-	wrong := func(is bool, pointer, code string) {
-		if is {
-			faults = append(faults, fault{pointer, code})
-		}
-	}
+	wrong := noting(&faults)
 	for _, t := range []struct{ pointer, text string }{{"/event", r.Event}, {"/ref", r.Ref}, {"/key", r.Key}, {"/word", r.Word}} {
 		wrong(utf8.RuneCountInString(t.text) > longestWord, t.pointer, "too-long")
 		wrong(strings.ContainsFunc(t.text, isUnprintable), t.pointer, "control-character")

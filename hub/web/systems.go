@@ -140,19 +140,11 @@ func (p pausing) faults() []fault {
 }
 
 // pause has a system paused or taken up again, and answers with how it stands then.
-func (s *Server) pause(c *call) error {
-	var p pausing
-	if err := s.readAct(c, &p); err != nil {
-		return err
-	}
+func (s *Server) pause(c *call, p pausing) (systemState, error) {
 	if err := s.setPaused(c, p); err != nil {
-		return err
+		return systemState{}, err
 	}
-	st, err := s.stateOf(c, p.System)
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, st)
+	return s.stateOf(c, p.System)
 }
 
 func (s *Server) setPaused(c *call, p pausing) error {
@@ -212,19 +204,7 @@ type retold struct {
 	Text           string       `json:"text"` // the same, for people
 }
 
-// retell counts what a system was told in a period, or has it told again.
-func (s *Server) retell(c *call) error {
-	var r retelling
-	if err := s.readAct(c, &r); err != nil {
-		return err
-	}
-	done, err := s.toldAgain(c, r)
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, done)
-}
-
+// toldAgain counts what a system was told in a period, or has it told again.
 func (s *Server) toldAgain(c *call, r retelling) (retold, error) {
 	period, err := s.periodOf(c, r)
 	if err != nil {
@@ -260,11 +240,7 @@ func extentText(e hub.Extent) string {
 func (s *Server) periodOf(c *call, r retelling) (hub.Retelling, error) {
 	period, now := hub.Retelling{System: hub.SystemID(r.System), Until: s.Hub.Clock()}, s.Hub.Clock()
 	var faults []fault
-	wrong := func(is bool, pointer, code string) {
-		if is {
-			faults = append(faults, fault{pointer, code})
-		}
-	}
+	wrong := noting(&faults)
 	wrong(r.System == "", "/system", "required")
 	wrong(r.From == "", "/from", "required")
 	var err error

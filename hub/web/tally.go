@@ -103,11 +103,7 @@ func (s *Server) openTally(t tally, by *caller) (hub.Tally, error) {
 
 func (t tally) faults(today hub.Date) []fault {
 	var faults []fault
-	wrong := func(is bool, pointer, code string) {
-		if is {
-			faults = append(faults, fault{pointer, code})
-		}
-	}
+	wrong := noting(&faults)
 	for _, text := range []struct{ pointer, text string }{
 		{"/municipality", t.Municipality}, {"/source", t.Source}, {"/service", t.Service}, {"/day", t.Day},
 	} {
