@@ -24,9 +24,9 @@ test: lint
 lint: go
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	go vet ./...
-	go vet -tags chaos ./cmd/knutpunkt
+	go vet -tags chaos ./cmd/knutpunkt/verbs
 	go run $(STATICCHECK) ./...
-	go run $(STATICCHECK) -tags chaos ./cmd/knutpunkt
+	go run $(STATICCHECK) -tags chaos ./cmd/knutpunkt/verbs
 	go run ./cmd/knutpunkt check
 
 ## build: the binary, static, in bin/

@@ -1,7 +1,7 @@
 // Package connectors lists the kinds of system that can be connected. The list is
 // explicit: what is in it can be read here, in order, and nothing else is.
 //
-// A connector of your own needs no place here: a main of three lines appends to All.
+// A connector of your own needs no place here: a main of three lines hands it to verbs.Main.
 package connectors
 
 import (

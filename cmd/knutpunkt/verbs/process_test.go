@@ -1,0 +1,163 @@
+package verbs
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// These tests run the binary as people run it, and kill it as machines do.
+
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "knutpunkt-test-")
+	if err != nil {
+		panic(err)
+	}
+	binary = filepath.Join(dir, "knutpunkt")
+	if out, err := exec.Command("go", "build", "-o", binary, "..").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build: %s\n", out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// A process is one run of the binary.
+type process struct {
+	*exec.Cmd
+	out, errs bytes.Buffer
+	done      chan struct{}
+}
+
+// start runs the binary until it ends by itself, is killed, or the test is over.
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	return startCommand(t, exec.Command(binary, args...))
+}
+
+func startCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{Cmd: cmd, done: make(chan struct{})}
+	p.Stdout, p.Stderr = &p.out, &p.errs
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.Wait(); close(p.done) }()
+	t.Cleanup(func() { p.end(syscall.SIGKILL) })
+	return p
+}
+
+// end sends a signal and waits until the process is gone.
+func (p *process) end(s os.Signal) {
+	p.Process.Signal(s)
+	<-p.done
+}
+
+// finish waits until the process ends by itself and gives its exit code.
+func (p *process) finish(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(2 * time.Minute):
+		p.end(syscall.SIGKILL)
+		t.Fatalf("it does not end:\n%s", p.errs.String())
+	}
+	return p.ProcessState.ExitCode()
+}
+
+// nextPorts lets tests that run at the same time look in different places.
+var nextPorts atomic.Int64
+
+func init() { nextPorts.Store(rand.Int64N(1000)) }
+
+// freePorts finds a first port with those above it free that the demo listens on.
+func freePorts(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		base := 20_000 + 20*int(nextPorts.Add(1)%600) // below those that the machine gives out
+		free := true
+		for _, above := range []int{0, 1, platformPort, navetPort, karlskronaDiarium, eslovDiarium} {
+			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(base+above)))
+			if err != nil {
+				free = false
+				break
+			}
+			l.Close()
+		}
+		if free {
+			return base
+		}
+	}
+	t.Fatal("no free ports")
+	return 0
+}
+
+// await asks again until ok.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(90 * time.Second)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-deadline:
+			t.Fatalf("not %s within 90 s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// answers reports whether an address answers with a status.
+func answers(url string, status int) bool {
+	resp, err := http.Get(url)
+	if err != nil {
+		return false
+	}
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	return resp.StatusCode == status
+}
+
+func lastLine(b *bytes.Buffer) string {
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	return lines[len(lines)-1]
+}
+
+// rows lists what the hub says of its forms: state and deliveries, by id.
+func rows(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	p := start(t, "deliveries", "list", "--config", dir, "--limit", "10000")
+	if code := p.finish(t); code != 0 {
+		t.Fatalf("deliveries list: exit %d: %s", code, p.errs.String())
+	}
+	listed := map[string]string{}
+	for _, line := range strings.Split(strings.TrimSpace(p.out.String()), "\n")[1:] {
+		id, rest, _ := strings.Cut(line, " ")
+		listed[id] = rest
+	}
+	return listed
+}
+
+func settled(listed map[string]string) bool {
+	for _, row := range listed {
+		if !strings.Contains(row, "COMPLETED") && !strings.Contains(row, "HELD") {
+			return false
+		}
+	}
+	return true
+}
