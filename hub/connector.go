@@ -112,6 +112,9 @@ type Env struct {
 	TLS   *tls.Config // for what is dialed: the system's own authorities, and our certificate; nil for the machine's
 	Log   *slog.Logger
 	Clock func() time.Time
+
+	Mapping   func(name string) (Mapping, error) // compiles mappings/NAME.yaml, for who reads forms by one
+	Residents Residents                          // what the hub keeps of a register that files feed
 }
 
 // A System is an opened connector: the roles it can play, the rest nil.
@@ -119,7 +122,9 @@ type System struct {
 	Source      Source
 	Register    Register
 	Destination Destination
+	Importer    Importer
 	Tracker     Tracker
+	Poller      Poller
 	Fetcher     Fetcher
 	Teller      Teller
 	Notifies    bool // its Teller writes to citizens, who hear twice what they are told twice
@@ -162,7 +167,8 @@ type Blobs interface {
 // A Register answers about persons.
 type Register interface {
 	// Lookup gives ErrNotFound for who is not in the register, ErrMismatch when the
-	// answer is about somebody else, and any other error when it could not answer.
+	// answer is about somebody else, and any other error when it could not answer. With
+	// ErrPartly it gives what it knows, which is not enough to go on alone.
 	Lookup(ctx context.Context, id PersonID) (Person, error)
 }
 
@@ -183,6 +189,14 @@ type Tracker interface {
 	// Changes gives what has happened since the cursor, and the cursor to ask from
 	// next time. It may repeat itself. The empty cursor is the beginning.
 	Changes(ctx context.Context, since Cursor) ([]Report, Cursor, error)
+}
+
+// A Poller tells how one case is getting on, where a system can be asked for nothing
+// more.
+type Poller interface {
+	// Poll asks about a delivery that the system has taken, which is given as Find gets it.
+	// What it tells may be what it told before: each Report has the ID that it had then.
+	Poll(ctx context.Context, d Delivery, r Receipt) ([]Report, error)
 }
 
 // A Cursor is a place in a system's own history, in its own terms.

@@ -90,6 +90,10 @@ var ErrCannotTell = errors.New("cannot tell")
 // ErrGone says that a referred file is no longer to be had.
 var ErrGone = errors.New("gone")
 
+// ErrPartly says that a register knows somebody, and not enough of her, or nothing recent
+// enough, to go on alone: what it knows is given beside it.
+var ErrPartly = errors.New("not enough is known")
+
 // ErrMismatch says that a register answered about somebody else.
 var ErrMismatch = errors.New("answer is about another person")
 

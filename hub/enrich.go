@@ -375,7 +375,9 @@ func (j *journey) fresh(a RegisterAnswer) bool {
 	return !a.Missed && j.Clock().Sub(a.AsOf) < 24*time.Hour
 }
 
-func (j *journey) lookUp(ctx context.Context, e Enrichment, p Party) (Person, error) {
+// lookUp asks an enrichment's registers about one person, in turn, until one of them knows
+// enough.
+func (j *journey) lookUp(ctx context.Context, e Enrichment, p Party) (found Person, missing error) {
 	if p.ID.IsZero() {
 		// Who was never registered has no mark in any register, so there is none to miss.
 		return Person{
@@ -383,26 +385,71 @@ func (j *journey) lookUp(ctx context.Context, e Enrichment, p Party) (Person, er
 			Delivered: Blocks{Name: p.Given+p.Family != ""}, AsOf: j.Clock(),
 		}, nil
 	}
-	d := j.dispatchers[e.Register]
+	told := Person{Protection: NotProtected}
+	for _, register := range e.registers() {
+		person, err := j.lookUpIn(ctx, register, p.ID)
+		switch {
+		case err == nil:
+			return person.strictestOf(told), nil
+		case errors.Is(err, ErrPartly):
+			told = person.strictestOf(told)
+		case !errors.Is(err, ErrNotFound):
+			return person, explain(register, err)
+		}
+		missing = explain(register, err)
+	}
+	return told, missing
+}
+
+// registers are those that an enrichment asks, in order.
+func (e Enrichment) registers() []SystemID {
+	if e.Then == "" {
+		return []SystemID{e.Register}
+	}
+	return []SystemID{e.Register, e.Then}
+}
+
+// lookUpIn asks one register about one person.
+func (j *journey) lookUpIn(ctx context.Context, register SystemID, id PersonID) (Person, error) {
+	d := j.dispatchers[register]
 	if d == nil || d.system.Register == nil {
-		return Person{}, stop(ReasonNoConnector, "%s is no register that is connected", e.Register)
+		return Person{}, stop(ReasonNoConnector, "%s is no register that is connected", register)
 	}
-	person, err := j.lookups.ask(ctx, question{e.Register, j.route.Municipality, p.ID}, func() (Person, error) {
-		return d.lookUp(ctx, p.ID)
+	person, err := j.lookups.ask(ctx, question{register, j.route.Municipality, id}, func() (Person, error) {
+		return d.lookUp(ctx, id)
 	})
-	switch {
-	case err == errFull:
-		return person, &waiting{string(e.Register) + " has others to answer", d.gate.full()}
-	case errors.Is(err, ErrNotFound):
-		return person, stop(ReasonNoPerson, "%s does not know the person", e.Register)
-	case errors.Is(err, ErrMismatch):
-		return person, stop(ReasonMismatch, "%s answered about somebody else", e.Register)
-	case err != nil && refused(err):
-		return person, stop(ReasonRefused, "%s refuses the question: %s", e.Register, noteOf(err))
-	case err != nil:
-		return person, &waiting{string(e.Register) + " cannot answer", err}
+	if err == errFull {
+		err = &waiting{string(register) + " has others to answer", d.gate.full()}
 	}
-	return person, nil
+	return person, err
+}
+
+// explain says what it means to a case that a register has not answered.
+func explain(register SystemID, err error) error {
+	switch {
+	case errors.As(err, new(*stopped)), errors.As(err, new(*waiting)):
+		return err
+	case errors.Is(err, ErrNotFound):
+		return stop(ReasonNoPerson, "%s does not know the person", register)
+	case errors.Is(err, ErrMismatch):
+		return stop(ReasonMismatch, "%s answered about somebody else", register)
+	case errors.Is(err, ErrPartly):
+		return &waiting{string(register) + " does not know enough, or nothing recent enough", err}
+	case refused(err):
+		return stop(ReasonRefused, "%s refuses the question: %s", register, noteOf(err))
+	}
+	return &waiting{string(register) + " cannot answer", err}
+}
+
+// strictestOf puts together what two registers say of one person: the later one's word,
+// under the stronger of their marks. Under skyddad folkbokföring nothing that says where
+// she lives is kept of either.
+func (p Person) strictestOf(earlier Person) Person {
+	p.Protection = p.Protection.Strictest(earlier.Protection)
+	if p.Protection == ProtectedRegistration {
+		p.Address, p.Abroad, p.Property = nil, nil, ""
+	}
+	return p
 }
 
 // lookUp asks the register through its gate.
@@ -415,6 +462,7 @@ func (d *dispatcher) lookUp(ctx context.Context, id PersonID) (person Person, er
 	if person.AsOf.IsZero() {
 		person.AsOf = asked
 	}
+	person.By = d.system.ID
 	return person, err
 }
 

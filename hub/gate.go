@@ -227,7 +227,8 @@ func (g *gate) keepPace(ctx context.Context) error {
 func (g *gate) learnFrom(err error) {
 	switch a, wait, cause := AnswerOf(Receipt{Number: "asked"}, err); {
 	case errors.Is(err, errNotCalled), errors.As(err, new(*stopped)): // what failed is ourselves
-	case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, ErrGone), errors.Is(err, ErrMismatch):
+	case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, ErrGone), errors.Is(err, ErrMismatch),
+		errors.Is(err, ErrPartly):
 		g.learn(Yes, 0, "", "")
 	default:
 		g.learn(a, wait, cause, noteOf(err))

@@ -51,7 +51,7 @@ type Opened struct {
 	Words       map[string]Step      // its own words, lower case and trimmed: what they mean to the citizen
 	Concurrency int                  // calls at a time; 0 means 8
 	Pace        float64              // calls a second; 0 means no limit
-	Poll        time.Duration        // how often its Tracker is asked; 0 means 30 s
+	Poll        time.Duration        // how often its Tracker is asked, 0 means 30 s, or its Poller, 0 means 5 min
 	Closed      func(time.Time) bool // its maintenance windows; nil means always open
 	Reports     []Secret             // by any of which it may sign what it tells unasked; none means that it may not
 }
@@ -202,6 +202,9 @@ func (h *Hub) Run(ctx context.Context) error {
 		all.Go(func() { d.run(ctx) })
 		if d.system.Tracker != nil {
 			all.Go(func() { h.track(ctx, d.system) })
+		}
+		if d.system.Poller != nil {
+			all.Go(func() { h.poll(ctx, d.system) })
 		}
 	}
 	all.Go(func() { h.adopt(ctx) })

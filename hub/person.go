@@ -134,7 +134,8 @@ type Person struct {
 	Children   []Relative // whom this person is guardian of
 	Delivered  Blocks     // what the register was asked to deliver: apart from "empty"
 	Changed    Date       // when the register changed it last
-	AsOf       time.Time  // when we asked
+	AsOf       time.Time  // when we asked; of a register that files feed, as of when they are
+	By         SystemID   // the register that said so
 }
 
 // Blocks tells what an answer carries at all. Which blocks come is decided by the

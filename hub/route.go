@@ -85,6 +85,7 @@ type PartyRule struct {
 // earlier answer named.
 type Enrichment struct {
 	Register SystemID
+	Then     SystemID                     // asked where the first knows nothing, or not enough; "" for nobody
 	As       string                       // the name of the answer in mappings
 	List     bool                         // a list of persons was asked about, so a list is the answer
 	Find     func(Known) ([]Party, error) // whom to ask about; one without a number keeps what was delivered

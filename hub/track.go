@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 	"time"
 )
@@ -63,6 +64,58 @@ func (h *Hub) changes(ctx context.Context, s Opened, silent *bool) (more bool) {
 		return false
 	}
 	return next != since && len(reports) > 0
+}
+
+// poll asks a system about each of its cases that is not decided yet, one after the other,
+// again and again. What it tells is heard as a Tracker's reports are.
+func (h *Hub) poll(ctx context.Context, s Opened) {
+	every(ctx, cmp.Or(s.Poll, betweenPolls), func() {
+		for after := Key(""); ctx.Err() == nil; {
+			claims, err := h.Store.Undecided(ctx, s.ID, after, pollsAtOnce)
+			if err != nil {
+				h.Log.Error("read undecided cases", "system", s.ID, "error", err)
+			}
+			for _, claim := range claims {
+				if after = claim.Key; !h.pollOne(ctx, s, claim) {
+					return // the system is out of order: so it is for the others
+				}
+			}
+			if len(claims) < pollsAtOnce {
+				return
+			}
+		}
+	})
+}
+
+// How often each case is asked about, and how many are read from the Store at a time.
+const (
+	betweenPolls = 5 * time.Minute
+	pollsAtOnce  = 100
+)
+
+// pollOne asks about one case. It reports whether the system is there to be asked about
+// others.
+func (h *Hub) pollOne(ctx context.Context, s Opened, claim Claim) (goOn bool) {
+	p := *claim.Case.Find(claim.Key)
+	d := h.dispatchers[s.ID]
+	delivery, err := d.prepared(ctx, claim.Case, p)
+	if err != nil {
+		return true // a person sees to what cannot be read: the others are asked about
+	}
+	var reports []Report
+	asked, err := d.gate.visit(ctx, func() (err error) {
+		reports, err = s.Poller.Poll(ctx, delivery, *p.Receipt)
+		return err
+	})
+	switch {
+	case err == nil && len(reports) > 0:
+		if _, err := h.hear(ctx, s, reports, ""); err != nil {
+			h.Log.Error("store reports", "system", s.ID, "error", err)
+		}
+	case err != nil && !errors.Is(err, ErrNotFound):
+		h.Log.Warn("a system does not tell how a case is getting on", "system", s.ID, "delivery", p.Key, "cause", noteOf(err))
+	}
+	return asked && d.gate.open().Cause == ""
 }
 
 // Hear takes in what a system tells without having been asked, and gives what became of

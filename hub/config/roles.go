@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/mapping"
 )
 
 // tryOut has a connector read its entry, to find what is wrong with it. Where a
@@ -25,7 +27,7 @@ func (c *configuration) tryOut(p *page, connector hub.Connector, s System) {
 		}
 		return err
 	}
-	system, err := connector.Open(context.Background(), nowhere(s.ID), decode)
+	system, err := connector.Open(context.Background(), c.nowhere(s.ID), decode)
 	switch {
 	case err == nil:
 		c.opened[s.ID] = system
@@ -45,13 +47,34 @@ var errNowhere = errors.New("nothing is called while a configuration is checked"
 
 // nowhere is what a system is lent while a configuration is checked: nobody can be
 // called with it.
-func nowhere(id hub.SystemID) hub.Env {
+func (c *configuration) nowhere(id hub.SystemID) hub.Env {
 	client := &http.Client{Transport: noTransport{}}
 	return hub.Env{
 		ID: id, HTTP: client, Reads: client, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Dial:  func(context.Context, string, string) (net.Conn, error) { return nil, errNowhere },
-		Clock: func() time.Time { return time.Time{} },
+		Dial:    func(context.Context, string, string) (net.Conn, error) { return nil, errNowhere },
+		Clock:   func() time.Time { return time.Time{} },
+		Mapping: func(name string) (hub.Mapping, error) { return Mapping(c.fsys, name) }, Residents: noResidents{},
 	}
+}
+
+// Mapping compiles mappings/NAME.yaml of a configuration's folder, for a system that reads
+// forms by it. The error is a Problems.
+func Mapping(fsys fs.FS, name string) (hub.Mapping, error) {
+	m, problems := mapping.Compile(fsys, "mappings/"+name+".yaml")
+	if len(problems) > 0 {
+		return nil, Problems(problems)
+	}
+	return m, nil
+}
+
+type noResidents struct{}
+
+func (noResidents) Known(context.Context, ...hub.PersonID) ([]hub.Person, error) {
+	return nil, errNowhere
+}
+func (noResidents) Bookmark(context.Context) (hub.Bookmark, error) { return hub.Bookmark{}, errNowhere }
+func (noResidents) Keep(context.Context, hub.Bookmark, []hub.Person, []hub.PersonID) error {
+	return errNowhere
 }
 
 type noTransport struct{}

@@ -45,6 +45,7 @@ type partyText struct {
 
 type enrichText struct {
 	Register word `yaml:"register"`
+	Then     word `yaml:"then,omitempty"`
 	Person   word `yaml:"person"`
 	As       word `yaml:"as"`
 	Optional bool `yaml:"optional,omitempty"`
@@ -254,10 +255,14 @@ func (w *way) find(expression word) (find func(hub.Known) ([]hub.Party, error), 
 func (w *way) enrich() {
 	for _, e := range w.text.Enrich {
 		find, list := w.find(e.Person)
-		register := w.system(e.Register)
+		register, then := w.system(e.Register), w.system(e.Then)
 		w.checkRegister(e.Register, register)
+		w.checkRegister(e.Then, then)
+		if then == register && then != "" {
+			w.page.add(e.Then.line, "%s is asked already: then names another register", then)
+		}
 		w.route.Enrich = append(w.route.Enrich, hub.Enrichment{
-			Register: register, As: e.As.text, List: list, Find: find,
+			Register: register, Then: then, As: e.As.text, List: list, Find: find,
 			Optional: e.Optional, Alive: e.Alive, Follows: e.Follows,
 		})
 		if w.takeName(e.As) {

@@ -72,18 +72,18 @@ func open(ctx context.Context, dir string, overrides []config.Override, log *slo
 	if err != nil {
 		return nil, err
 	}
-	if in.systems, err = openSystems(ctx, dir, in.meter, log); err != nil {
-		return nil, err
-	}
 	boot := rand.Text()
 	kept, err := openStore(ctx, in.settings, boot, log)
 	if err != nil {
-		in.close()
 		return nil, err
 	}
 	in.store = in.meter.Store(seam.store(kept))
 	for _, wrap := range before {
 		in.store = wrap(in.store)
+	}
+	if in.systems, err = in.openSystems(ctx); err != nil {
+		in.close()
+		return nil, err
 	}
 	in.bus = in.meter.Bus(seam.bus(bus.Memory(log)))
 	in.hub = hub.New(hub.Options{
@@ -154,8 +154,8 @@ func openStore(ctx context.Context, s *config.Settings, boot string, log *slog.L
 
 // openSystems connects every system of every municipality, each behind a door of
 // its own.
-func openSystems(ctx context.Context, dir string, m *meter.Meter, log *slog.Logger) ([]hub.Opened, error) {
-	configured, err := config.Systems(dir, connectors.All)
+func (in *installation) openSystems(ctx context.Context) ([]hub.Opened, error) {
+	configured, err := config.Systems(in.dir, connectors.All)
 	if err != nil {
 		return nil, err
 	}
@@ -166,13 +166,13 @@ func openSystems(ctx context.Context, dir string, m *meter.Meter, log *slog.Logg
 	var opened []hub.Opened
 	var failed []error
 	for _, c := range configured {
-		system, err := openSystem(ctx, byName[c.Connector], c, log)
+		system, err := in.openSystem(ctx, byName[c.Connector], c)
 		if err != nil {
 			failed = append(failed, err)
 			continue
 		}
 		opened = append(opened, hub.Opened{
-			System: m.System(c.ID, c.Connector, seam.system(c.ID, system)), ID: c.ID, Words: c.Words,
+			System: in.meter.System(c.ID, c.Connector, seam.system(c.ID, system)), ID: c.ID, Words: c.Words,
 			Concurrency: c.Concurrency, Pace: c.Pace, Poll: c.Poll, Closed: within(c.Maintenance),
 			Reports: c.Reports, Connector: c.Connector,
 		})
@@ -187,14 +187,16 @@ func within(windows []config.Window) func(time.Time) bool {
 	}
 }
 
-func openSystem(ctx context.Context, c hub.Connector, s config.System, log *slog.Logger) (hub.System, error) {
+func (in *installation) openSystem(ctx context.Context, c hub.Connector, s config.System) (hub.System, error) {
 	door, settings, err := doorTo(s)
 	if err != nil {
 		return hub.System{}, err
 	}
 	return c.Open(ctx, seam.env(hub.Env{
 		ID: s.ID, HTTP: door.HTTP(), Reads: door.Reads(), Dial: door.Dial, TLS: settings,
-		Log: log.With("system", s.ID), Clock: seam.clock,
+		Log: in.log.With("system", s.ID), Clock: seam.clock,
+		Mapping:   func(name string) (hub.Mapping, error) { return config.Mapping(os.DirFS(in.dir), name) },
+		Residents: hub.ResidentsOf(in.store, s.ID, s.Municipality),
 	}), s.Decode)
 }
 

@@ -97,7 +97,7 @@ const dueRows = `SELECT key, case_id FROM progress
 
 // take claims the oldest n due rows of one municipality.
 func (b *batch) take(c claiming, m hub.Municipality, n int) ([]hub.Claim, error) {
-	rows, err := b.rowsOf(dueRows, c.queue, m, nanos(c.now), n)
+	rows, err := rowsOf(b, dueRows, c.queue, m, nanos(c.now), n)
 	if err != nil {
 		return nil, err
 	}
@@ -127,9 +127,9 @@ type row struct {
 	id  hub.CaseID
 }
 
-func (b *batch) rowsOf(text string, args ...any) ([]row, error) {
+func rowsOf(q asker, text string, args ...any) ([]row, error) {
 	var rows []row
-	err := each(b, text, args, func(r *sql.Rows) error {
+	err := each(q, text, args, func(r *sql.Rows) error {
 		var found row
 		err := r.Scan(&found.key, &found.id)
 		rows = append(rows, found)
@@ -149,7 +149,7 @@ const recoverAtOnce = 200
 func (s *Store) Recover(ctx context.Context, boot string, now time.Time) (int, error) {
 	var dead []row
 	err := s.commit(ctx, func(b *batch) (err error) {
-		dead, err = b.rowsOf(leasedRows, boot, nanos(now))
+		dead, err = rowsOf(b, leasedRows, boot, nanos(now))
 		return err
 	})
 	moved := 0

@@ -51,7 +51,7 @@ const farRows = `SELECT DISTINCT key, case_id FROM progress
 func (s *Store) bringSomeNearer(ctx context.Context) (n int, err error) {
 	now := s.o.Clock()
 	err = s.commit(ctx, func(b *batch) error {
-		rows, err := b.rowsOf(farRows, nanos(now), nanos(now.Add(farthest)))
+		rows, err := rowsOf(b, farRows, nanos(now), nanos(now.Add(farthest)))
 		n = len(rows)
 		for _, r := range rows {
 			if err == nil {
