@@ -112,7 +112,8 @@ func (h *Hub) pollOne(ctx context.Context, s Opened, claim Claim) (goOn bool) {
 		if _, err := h.hear(ctx, s, reports, ""); err != nil {
 			h.Log.Error("store reports", "system", s.ID, "error", err)
 		}
-	case err != nil && !errors.Is(err, ErrNotFound):
+	case asked && err != nil && !errors.Is(err, ErrNotFound):
+		d.gate.learnFrom(err)
 		h.Log.Warn("a system does not tell how a case is getting on", "system", s.ID, "delivery", p.Key, "cause", noteOf(err))
 	}
 	return asked && d.gate.open().Cause == ""

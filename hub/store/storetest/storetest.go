@@ -80,6 +80,7 @@ func Run(t *testing.T, newBed NewBed) {
 		{"words that are translated", testTranslate},
 		{"words that are translated late", testLateNews},
 		{"words of many reports", testManyReports},
+		{"what is not decided", testUndecided},
 		{"what people decide", testDecisions},
 		{"who has looked", testLooked},
 		{"made anew", testAnew},
