@@ -1,6 +1,7 @@
 package document
 
 import (
+	"cmp"
 	stdjson "encoding/json"
 	"fmt"
 	"io/fs"
@@ -47,6 +48,7 @@ func (f *Form) Fit(tree any) (any, error) {
 // A Type describes the values in one place of a form's answers.
 type Type struct {
 	Kind     TypeKind
+	Title    string           // what people call it; "" where the schema has no title
 	Fields   map[string]*Type // of an object
 	Required map[string]bool  // of an object: the fields that are always there
 	Open     bool             // of an object: it may have fields beyond Fields
@@ -152,7 +154,7 @@ func (d describer) describe(schema *jsonschema.Schema) *Type {
 }
 
 func isOnlyReference(s *jsonschema.Schema) bool {
-	return s.Ref != nil && s.Types == nil && s.Enum == nil && len(s.Properties) == 0 &&
+	return s.Ref != nil && s.Title == "" && s.Types == nil && s.Enum == nil && len(s.Properties) == 0 &&
 		len(s.Required) == 0 && len(s.AllOf) == 0 && s.AdditionalProperties == nil && itemsOf(s) == nil
 }
 
@@ -162,6 +164,7 @@ func (d describer) add(t *Type, schema *jsonschema.Schema, added map[*jsonschema
 		return
 	}
 	added[schema] = true
+	t.Title = cmp.Or(t.Title, schema.Title)
 	t.narrow(schema.Types)
 	for name, property := range schema.Properties {
 		if t.Fields == nil {

@@ -1,11 +1,14 @@
 package document
 
 import (
+	"bytes"
 	stdjson "encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
+	"path"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -14,19 +17,23 @@ import (
 )
 
 // CompileJSONSchema compiles the JSON Schema (2020-12 unless it says otherwise) in the file name of
-// fsys. Formats are asserted, and every $ref must stay within fsys.
+// fsys. Formats are asserted, and every $ref must stay within fsys. What is wrong with a file is a
+// *SchemaError.
 func CompileJSONSchema(fsys fs.FS, name string) (Validator, error) {
 	schema, err := compileJSONSchema(fsys, name)
 	if err != nil {
 		return nil, err
 	}
-	return &jsonValidator{schema, describe(schema)}, nil
+	return &jsonValidator{schema, describe(schema), jsonShaper{}.shape(schema)}, nil
 }
 
 type jsonValidator struct {
 	schema *jsonschema.Schema
 	root   *Type
+	shape  *Shape
 }
+
+func (v *jsonValidator) Shape() *Shape { return v.shape }
 
 func (v *jsonValidator) Validate(doc []byte) error {
 	tree, err := ReadJSON(doc, Limits{})
@@ -45,9 +52,92 @@ func compileJSONSchema(fsys fs.FS, name string) (*jsonschema.Schema, error) {
 	compiler.UseLoader(schemaLoader{fsys})
 	schema, err := compiler.Compile(within + (&url.URL{Path: name}).EscapedPath())
 	if err != nil {
-		return nil, fmt.Errorf("compile JSON schema %s: %w", name, err)
+		return nil, fmt.Errorf("compile JSON schema: %w", jsonSchemaError(fsys, name, err))
 	}
 	return schema, nil
+}
+
+// jsonSchemaError finds which file is wrong, and where in it, as far as the library tells.
+func jsonSchemaError(fsys fs.FS, name string, err error) *SchemaError {
+	var invalid *jsonschema.SchemaValidationError
+	var unloaded *jsonschema.LoadURLError
+	var broken *jsonschema.ValidationError
+	switch {
+	case errors.As(err, &unloaded):
+		return unloadedSchema(fsys, name, unloaded)
+	case errors.As(err, &invalid) && errors.As(invalid.Err, &broken):
+		file, pointer := nameOf(invalid.URL)
+		leaf := firstCause(broken)
+		for _, step := range leaf.InstanceLocation {
+			pointer += "/" + escapePointer(step)
+		}
+		return schemaErrorAt(fsys, file, pointer, leaf.Error())
+	}
+	if m := quotedAddress.FindStringSubmatch(err.Error()); m != nil { // a pointer to what is not there
+		if file, pointer := nameOf(m[1]); pointer != "" {
+			return &SchemaError{File: name, Line: referring(fsys, name, pointer), Text: "the $ref " + file + "#" + pointer + " leads nowhere"}
+		}
+	}
+	return &SchemaError{File: name, Line: 1, Text: strings.ReplaceAll(err.Error(), within, "")}
+}
+
+var quotedAddress = regexp.MustCompile(`"(schemas:///[^"]*)"`)
+
+// unloadedSchema tells of a file that is no JSON where it is not, and of one that is not there where
+// it is referred to.
+func unloadedSchema(fsys fs.FS, name string, unloaded *jsonschema.LoadURLError) *SchemaError {
+	file, _ := nameOf(unloaded.URL)
+	text, err := fs.ReadFile(fsys, file)
+	var syntax *SyntaxError
+	switch {
+	case err == nil && errors.As(unloaded.Err, &syntax):
+		return unreadableSchema(file, text, syntax)
+	case file == name:
+		return &SchemaError{File: name, Line: 1, Text: "there is no such file"}
+	}
+	return &SchemaError{File: name, Line: referring(fsys, name, path.Base(file)), Text: "the $ref does not resolve: there is no file " + file}
+}
+
+// nameOf parts an address into the file's name and the pointer within it.
+func nameOf(address string) (file, pointer string) {
+	file, pointer, _ = strings.Cut(strings.TrimPrefix(address, within), "#")
+	if plain, err := url.PathUnescape(file); err == nil {
+		file = plain
+	}
+	if plain, err := url.PathUnescape(pointer); err == nil {
+		pointer = plain
+	}
+	return file, pointer
+}
+
+// referring finds the line of a file on which a $ref ends so; the first where it is not seen.
+func referring(fsys fs.FS, name, end string) int {
+	text, _ := fs.ReadFile(fsys, name)
+	for i, line := range bytes.Split(text, []byte("\n")) {
+		if bytes.Contains(line, []byte(`"$ref"`)) && bytes.Contains(line, []byte(end)) {
+			return i + 1
+		}
+	}
+	return 1
+}
+
+func schemaErrorAt(fsys fs.FS, file, pointer, text string) *SchemaError {
+	found := &SchemaError{File: file, Line: 1, Text: text}
+	if raw, err := fs.ReadFile(fsys, file); err == nil {
+		found.Line, found.Column = Pointed(raw, pointer)
+	}
+	return found
+}
+
+// firstCause gives the leaf of the library's tree of errors that says the most: at the deepest place.
+func firstCause(e *jsonschema.ValidationError) *jsonschema.ValidationError {
+	deepest := e
+	for _, cause := range e.Causes {
+		if leaf := firstCause(cause); len(deepest.Causes) > 0 || len(leaf.InstanceLocation) > len(deepest.InstanceLocation) {
+			deepest = leaf
+		}
+	}
+	return deepest
 }
 
 type schemaLoader struct{ fsys fs.FS }

@@ -14,7 +14,7 @@ type scanner struct {
 	chars  *charReader
 	xml11  bool
 	limits Limits
-	divert Divert
+	reading
 
 	window []byte // characters not yet taken
 	over   error  // why no more will come: io.EOF or a *charError
@@ -26,9 +26,16 @@ type scanner struct {
 	path     []string // the local names of open
 	bindings []binding
 	elements int
+	listed   bool // the list of records has begun
 
 	text []byte           // the text run that is being read
 	seen map[binding]bool // the attributes of one element, for finding twins
+}
+
+// A reading is what shall be done with a document beside holding it: nothing, when it is zero.
+type reading struct {
+	divert  Divert
+	records *Records
 }
 
 // A frame is an element whose end tag has not come.
@@ -45,7 +52,7 @@ type binding struct{ name, space string }
 
 type failure struct{ err error }
 
-func readXML(r io.Reader, limits Limits, divert Divert) (root *Element, err error) {
+func readXML(r io.Reader, limits Limits, as reading) (root *Element, err error) {
 	start := make([]byte, longestProlog)
 	n, err := io.ReadFull(r, start)
 	if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -59,11 +66,10 @@ func readXML(r io.Reader, limits Limits, divert Divert) (root *Element, err erro
 	s := &scanner{
 		chars:  newCharReader(io.MultiReader(bytes.NewReader(start[head.length:]), r), head.charset),
 		xml11:  head.xml11,
-		limits: limits,
-		divert: divert,
-		line:   1 + bytes.Count(start[:head.length], []byte("\n")),
-		kept:   int64(head.length),
-		seen:   make(map[binding]bool),
+		limits: limits, reading: as,
+		line: 1 + bytes.Count(start[:head.length], []byte("\n")),
+		kept: int64(head.length),
+		seen: make(map[binding]bool),
 	}
 	defer func() {
 		if left := recover(); left != nil {
@@ -150,6 +156,7 @@ func (s *scanner) startTag() {
 	if s.divert != nil {
 		s.open[len(s.open)-1].sink = s.divert(s.path)
 	}
+	s.beginList()
 	if empty {
 		s.close()
 	}
@@ -172,6 +179,9 @@ func (s *scanner) hang(e *Element) {
 
 func (s *scanner) keepMixed(f *frame) {
 	if !isBlank(s.text) {
+		if s.isList() {
+			s.fail(Malformed)
+		}
 		f.mixed = append(f.mixed, s.text...)
 	}
 	s.text = s.text[:0]
@@ -189,6 +199,10 @@ func (s *scanner) endTag() {
 
 func (s *scanner) close() {
 	f := &s.open[len(s.open)-1]
+	e := f.element
+	if s.isList() && !isBlank(s.text) {
+		s.fail(Malformed) // nobody would ever hear of it
+	}
 	switch {
 	case f.sink != nil:
 		s.drain(f.sink)
@@ -205,6 +219,7 @@ func (s *scanner) close() {
 	s.bindings = s.bindings[:f.bindings]
 	s.open = s.open[:len(s.open)-1]
 	s.path = s.path[:len(s.path)-1]
+	s.handOver(e)
 }
 
 // attributes reads up to the end of the start tag and says whether the element ends there, too.

@@ -10,7 +10,21 @@ type Validator interface {
 	// Validate returns nil, a *SyntaxError where doc is no document, or a *ValidationError with
 	// everything that was found.
 	Validate(doc []byte) error
+
+	// Shape tells of the schema what can be told before there is a document; nil for nothing. In
+	// XML it is that of the place where the root element stands.
+	Shape() *Shape
 }
+
+// A SchemaError says what is wrong with a schema itself, and where. It quotes the schema.
+type SchemaError struct {
+	File   string // its name in the folder of schemas
+	Line   int    // from 1
+	Column int    // from 1; 0 where it is not known
+	Text   string
+}
+
+func (e *SchemaError) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Text) }
 
 // A ValidationError lists where a document breaks its schema.
 type ValidationError struct{ Violations []Violation }

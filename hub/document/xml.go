@@ -41,7 +41,7 @@ func ReadXML(r io.Reader, limits Limits) (*Element, error) {
 // holding it. An error of such a writer ends the reading and is returned, wrapped.
 func ReadXMLDiverting(r io.Reader, limits Limits, divert Divert) (*Element, error) {
 	limits = limits.or(Limits{Bytes: 5 << 20, Depth: 100, Elements: 50_000, Attributes: 256})
-	return readXML(r, limits.or(Limits{Text: int(limits.Bytes)}), divert)
+	return readXML(r, limits.or(Limits{Text: int(limits.Bytes)}), reading{divert: divert})
 }
 
 // Local returns the name without its prefix.

@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,7 +18,8 @@ import (
 
 // CompileXSD compiles the XML Schema 1.0 in the file name of fsys, and all that it includes and
 // imports. Each of those must stand in fsys, at the location given, relative to the file that names
-// it: an import that is not there would otherwise silently check nothing.
+// it: an import that is not there would otherwise silently check nothing. What is wrong with a file is
+// a *SchemaError.
 //
 // Two things that Swedish schemas have, and the library does not take, are put right on the way in:
 // ISO-8859-1, and \w inside a character class.
@@ -29,18 +31,36 @@ func CompileXSD(fsys fs.FS, name string) (Validator, error) {
 	if err := graph.checkImports(); err != nil {
 		return nil, fmt.Errorf("compile XML schema: %w", err)
 	}
+	shape, err := graph.shape(name)
+	if err != nil {
+		return nil, fmt.Errorf("compile XML schema: %w", err)
+	}
 	engine, err := xsd.Compile(xsd.Bytes(name, graph.files[name]).WithResolver(xsd.ResolverFunc(graph.resolve)))
 	if err != nil {
-		return nil, fmt.Errorf("compile XML schema %s: %w", name, err)
+		return nil, fmt.Errorf("compile XML schema: %w", schemaErrorOf(name, err))
 	}
-	return &xsdValidator{engine: engine, allowed: graph.enumerations()}, nil
+	return &xsdValidator{engine: engine, shape: shape, allowed: graph.enumerations()}, nil
+}
+
+// schemaErrorOf gives the first thing that the library says of a schema.
+func schemaErrorOf(name string, err error) *SchemaError {
+	for _, one := range xsderrors.Flatten(err) {
+		var e *xsderrors.Error
+		if errors.As(one, &e) {
+			return &SchemaError{File: cmp.Or(e.Path(), name), Line: max(1, e.Line()), Column: e.Column(), Text: e.Message()}
+		}
+	}
+	return &SchemaError{File: name, Line: 1, Text: err.Error()}
 }
 
 type xsdValidator struct {
 	engine   *xsd.Engine
+	shape    *Shape
 	sessions sync.Pool // of *xsd.Session, each for one goroutine at a time
 	allowed  map[string][]string
 }
+
+func (v *xsdValidator) Shape() *Shape { return v.shape }
 
 func (v *xsdValidator) Validate(doc []byte) error {
 	text, err := toUTF8(doc)
@@ -141,15 +161,15 @@ func (g *schemaGraph) load(name string) error {
 	}
 	raw, err := fs.ReadFile(g.fsys, name)
 	if err != nil {
-		return err
+		return &SchemaError{File: name, Line: 1, Text: "there is no such file"}
 	}
 	text, err := toUTF8(raw)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return unreadableSchema(name, raw, err)
 	}
 	root, err := ReadXML(bytes.NewReader(text), Limits{Bytes: 64 << 20, Elements: 1_000_000})
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return unreadableSchema(name, raw, err)
 	}
 	g.files[name], g.roots[name] = openWordClasses(text), root
 	for _, reference := range root.Children {
@@ -157,11 +177,25 @@ func (g *schemaGraph) load(name string) error {
 		if !isReference(reference) || location == "" {
 			continue
 		}
-		if err := g.load(path.Join(path.Dir(name), location)); err != nil {
-			return fmt.Errorf("%s:%d: the %s does not resolve: %w", name, reference.Line(), reference.Local(), err)
+		other := path.Join(path.Dir(name), location)
+		if _, err := fs.Stat(g.fsys, other); err != nil {
+			return &SchemaError{File: name, Line: reference.Line(), Text: fmt.Sprintf("the %s does not resolve: there is no file %s", reference.Local(), location)}
+		}
+		if err := g.load(other); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// unreadableSchema says why a file is no document.
+func unreadableSchema(name string, text []byte, err error) *SchemaError {
+	var syntax *SyntaxError
+	if !errors.As(err, &syntax) {
+		return &SchemaError{File: name, Line: 1, Text: "the file cannot be read"}
+	}
+	line, column := syntax.In(text)
+	return &SchemaError{File: name, Line: line, Column: column, Text: syntax.Explain()}
 }
 
 const xsdSpace = "http://www.w3.org/2001/XMLSchema"
@@ -179,7 +213,7 @@ func (g *schemaGraph) checkImports() error {
 	for name, root := range g.roots {
 		for _, e := range root.Children {
 			if isReference(e) && !defined[e.Attr("namespace")] {
-				return fmt.Errorf("%s:%d: the import does not resolve", name, e.Line())
+				return &SchemaError{File: name, Line: e.Line(), Text: "the import does not resolve: no file here has the namespace " + e.Attr("namespace")}
 			}
 		}
 	}
