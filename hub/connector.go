@@ -19,8 +19,12 @@ import (
 type Connector struct {
 	Name    string
 	Summary string
-	Fields  []Field // what systems.yaml may say about such a system
+	Fields  []Field      // what systems.yaml may say about such a system
+	Config  reflect.Type // the struct that its entry fills
 	open    func(context.Context, Env, Decode) (System, error)
+
+	held         bool // to its certificates: see Certified
+	certificates []Certificate
 }
 
 // Decode fills a connector's config strictly: an unknown, missing or mistyped
@@ -34,14 +38,16 @@ type Field struct {
 	Doc      string
 	Required bool
 	Link     bool // an address that people are shown, and that nobody calls
+	Names    bool // what looks like an address in it is a name, such as a namespace, and leads nowhere
 }
 
 // Define makes a connector whose config is a C: a struct whose fields have the
-// tags yaml (the name, and ",omitempty" for what may be left out) and doc; and link:"yes"
-// where an address is for people to follow, and not for the hub to call.
+// tags yaml (the name, and ",omitempty" for what may be left out) and doc; link:"yes" where an
+// address is for people to follow, and not for the hub to call; and names:"yes" where what looks
+// like addresses are names.
 func Define[C any](name, summary string, open func(context.Context, Env, C) (System, error)) Connector {
 	return Connector{
-		Name: name, Summary: summary, Fields: fieldsOf(reflect.TypeFor[C](), ""),
+		Name: name, Summary: summary, Fields: fieldsOf(reflect.TypeFor[C](), ""), Config: reflect.TypeFor[C](),
 		open: func(ctx context.Context, env Env, decode Decode) (System, error) {
 			var c C
 			if err := decode(&c); err != nil {
@@ -54,10 +60,15 @@ func Define[C any](name, summary string, open func(context.Context, Env, C) (Sys
 
 // Open makes a system of this kind. It reaches for nothing yet.
 func (c Connector) Open(ctx context.Context, env Env, decode Decode) (System, error) {
-	return c.open(ctx, env, decode)
+	s, err := c.open(ctx, env, decode)
+	if c.held {
+		s.Can = c.hold(s.Can, env.ID)
+	}
+	return s, err
 }
 
-// fieldsOf reads a config struct's tags; a nested struct gives dotted names.
+// fieldsOf reads a config struct's tags; a nested struct gives dotted names, and one under
+// names that people choose stands under NAME.
 func fieldsOf(t reflect.Type, prefix string) []Field {
 	var fields []Field
 	for i := range t.NumField() {
@@ -66,10 +77,14 @@ func fieldsOf(t reflect.Type, prefix string) []Field {
 		field := Field{
 			Name: prefix + name, Type: typeName(f.Type), Doc: f.Tag.Get("doc"),
 			Required: !strings.Contains(options, "omitempty"), Link: f.Tag.Get("link") == "yes",
+			Names: f.Tag.Get("names") == "yes",
 		}
 		fields = append(fields, field)
-		if f.Type.Kind() == reflect.Struct && field.Type == "table" {
+		switch kind := f.Type.Kind(); {
+		case kind == reflect.Struct && field.Type == "table":
 			fields = append(fields, fieldsOf(f.Type, prefix+name+".")...)
+		case kind == reflect.Map && f.Type.Elem().Kind() == reflect.Struct && typeName(f.Type.Elem()) == "table":
+			fields = append(fields, fieldsOf(f.Type.Elem(), prefix+name+".NAME.")...)
 		}
 	}
 	return fields
@@ -122,6 +137,7 @@ type System struct {
 	Source      Source
 	Register    Register
 	Destination Destination
+	Checker     Checker
 	Importer    Importer
 	Tracker     Tracker
 	Poller      Poller
@@ -182,6 +198,19 @@ type Destination interface {
 	// Find returns the Receipt of an earlier attempt when every part is there,
 	// ErrNotFound, or ErrCannotTell. Any other error is asked again.
 	Find(ctx context.Context, d Delivery) (Receipt, error)
+}
+
+// A Checker knows what its system takes beyond what a schema can tell. It calls nobody, so
+// that a mapping's tests can be held against it before any citizen is involved.
+type Checker interface {
+	// Check gives every Breach of the system's rules in a document.
+	Check(operation string, d Document) []Breach
+}
+
+// A Breach is one place where a document breaks a rule of the system that is to have it.
+type Breach struct {
+	Path string // of element names in XML, as "paxml/header/version"; a pointer in JSON
+	Text string // names the rule and the place, and never a value
 }
 
 // A Tracker tells what has happened to cases, in a system's own words.

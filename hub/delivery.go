@@ -198,6 +198,8 @@ type Capability struct {
 	Lag       time.Duration // how long a made case may be invisible to Find
 	Protected bool          // can carry a mark of protected identity
 	Announces bool          // says when the first byte is about to leave: see Announce
+	Claimed   bool          // the Level is what somebody has written of this very system, not what its connector's code can
+	Unproved  Level         // what would be the Level, had a certificate proved it; "" when it is
 }
 
 // Of gives the capability of an operation; an unknown one is blind.

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -34,11 +36,16 @@ func Cases(fsys fs.FS, m *Mapping) []string {
 	return cases
 }
 
-// RunTests renders every case beside the mapping and compares it with what is wanted. A
-// mapping without tests is a problem; so is one that reads a register and has no case
-// called skyddad.
+// RunTests holds the mapping against its schema, and renders every case beside it and compares the
+// document with what is wanted. A mapping without tests is a problem; so is one that reads a register
+// and has no case called skyddad, and a person who may be a real one.
 func RunTests(fsys fs.FS, m *Mapping) []Problem {
-	return m.eachCase(fsys, func(got hub.Document, wanted *report) {
+	problems := m.fit()
+	if len(m.wrong) > 0 {
+		return problems
+	}
+	run := caseRun{Mapping: m, fsys: fsys, unfit: len(problems) > 0}
+	run.each(func(got hub.Document, wanted *report) {
 		want, err := fs.ReadFile(fsys, wanted.file)
 		if err != nil {
 			wanted.add(1, "there is no such file; `check --update` writes it")
@@ -46,16 +53,44 @@ func RunTests(fsys fs.FS, m *Mapping) []Problem {
 		}
 		m.compare(wanted, want, got)
 	})
+	return append(problems, run.problems...)
+}
+
+// CheckCases tells which test a mapping lacks where one leg of one route uses it: that with a
+// protected person, where the document holds what a register has told.
+func CheckCases(fsys fs.FS, m *Mapping, env Env) []Problem {
+	r := &report{file: m.path}
+	cases := Cases(fsys, m)
+	registers := map[string]bool{}
+	for name := range env.Lookups {
+		registers[name] = true
+	}
+	if read := m.readsAny(registers); read != "" && len(cases) > 0 && !slices.Contains(cases, skyddad) {
+		r.lacksProtected(read)
+	}
+	return r.problems
+}
+
+func (r *report) lacksProtected(read string) {
+	r.add(1, "the mapping reads %s from a register, so it must have a test called %s", read, skyddad)
 }
 
 // UpdateTests renders every case beside the mapping and writes down what came as what is
-// wanted.
+// wanted. A file that says the same already is left as people have written it.
 func UpdateTests(fsys fs.FS, m *Mapping, write func(name string, content []byte) error) []Problem {
-	return m.eachCase(fsys, func(got hub.Document, wanted *report) {
+	run := caseRun{Mapping: m, fsys: fsys}
+	run.each(func(got hub.Document, wanted *report) {
+		before := &report{file: wanted.file}
+		if want, err := fs.ReadFile(fsys, wanted.file); err == nil {
+			if m.compare(before, want, got); len(before.problems) == 0 {
+				return
+			}
+		}
 		if err := write(wanted.file, Pretty(got)); err != nil {
 			wanted.add(1, "cannot be written")
 		}
 	})
+	return run.problems
 }
 
 // Pretty gives a document as people read it, with its lines indented. Its content is the
@@ -86,46 +121,88 @@ func (m *Mapping) testFolder() string {
 	return strings.TrimSuffix(m.path, path.Ext(m.path)) + ".test"
 }
 
-// eachCase renders the cases and hands each document on, with a report on the file that
-// has what is wanted.
-func (m *Mapping) eachCase(fsys fs.FS, then func(got hub.Document, wanted *report)) []Problem {
-	whole := &report{file: m.path}
-	cases := Cases(fsys, m)
+// A caseRun renders a mapping's cases, and gathers what is wrong with them.
+type caseRun struct {
+	*Mapping
+	fsys     fs.FS
+	unfit    bool // the tree is known not to fit the schema: what a document shows of that is told already
+	faults   []caseFault
+	problems []Problem
+}
+
+// A caseFault is a line of the mapping that cannot make the document of some cases.
+type caseFault struct {
+	at    place
+	text  string
+	cases []string
+}
+
+// each renders the cases and hands each document on, with a report on the file that has what is
+// wanted.
+func (run *caseRun) each(then func(got hub.Document, wanted *report)) {
+	whole := &report{file: run.path}
+	cases := Cases(run.fsys, run.Mapping)
 	if len(cases) == 0 {
-		whole.add(1, "there are no tests: a case is a folder in %s with given.json and %s", m.testFolder(), m.wantName())
+		whole.add(1, "there are no tests: a case is a folder in %s with given.json and %s", run.testFolder(), run.wantName())
 	}
-	var problems []Problem
 	registers := map[string]bool{}
 	for _, name := range cases {
-		folder := path.Join(m.testFolder(), name)
+		folder := path.Join(run.testFolder(), name)
 		given := &report{file: path.Join(folder, "given.json")}
-		wanted := &report{file: path.Join(folder, m.wantName())}
-		known, err := ReadGiven(fsys, given.file)
-		if err != nil {
-			given.add(1, "%v", err)
-		} else if got, ok := m.renderCase(given, known, name); ok {
-			then(got, wanted)
+		wanted := &report{file: path.Join(folder, run.wantName())}
+		known, ok := given.readGiven(run.fsys)
+		if ok {
+			given.checkProtected(run.fsys, known, name)
+			if got, err := run.Render(known); err != nil {
+				run.note(err, name)
+			} else {
+				then(got, wanted)
+			}
 		}
 		for answer := range known.Answers {
 			registers[answer] = true
 		}
-		problems = slices.Concat(problems, given.problems, wanted.problems)
+		run.problems = slices.Concat(run.problems, given.problems, wanted.problems)
 	}
-	if read := m.readsAny(registers); read != "" && !slices.Contains(cases, skyddad) {
-		whole.add(1, "the mapping reads %s from a register, so it must have a test called %s", read, skyddad)
+	if read := run.readsAny(registers); read != "" && !slices.Contains(cases, skyddad) {
+		whole.lacksProtected(read)
 	}
-	return append(whole.problems, problems...)
+	for _, f := range run.faults {
+		whole.tellAt(f.at, "in the test %s: %s", strings.Join(f.cases, " and "), f.text)
+		whole.problems[len(whole.problems)-1].shown = true
+	}
+	run.problems = append(whole.problems, run.problems...)
 }
 
-func (m *Mapping) renderCase(given *report, known hub.Known, name string) (hub.Document, bool) {
-	if name == skyddad && !anyProtected(known) {
-		given.add(1, "nobody in the test %s has protected identity", skyddad)
+// note keeps why a case has no document: a fault of the mapping's, once for all cases that have it.
+func (run *caseRun) note(err error, name string) {
+	at, text := place{line: 1}, err.Error()
+	var ours *hub.MappingError
+	if errors.As(err, &ours) {
+		text = ours.Text
+		_, line, _ := strings.Cut(ours.Where, run.path+":")
+		at.line, _ = strconv.Atoi(line)
 	}
-	got, err := m.Render(known)
-	if err != nil { // a *hub.MappingError
-		given.add(1, "%v", err)
+	if run.unfit && strings.Contains(text, " does not fit ") {
+		return
 	}
-	return got, err == nil
+	for i, f := range run.faults {
+		if f.at == at && f.text == text {
+			run.faults[i].cases = append(f.cases, name)
+			return
+		}
+	}
+	run.faults = append(run.faults, caseFault{at, text, []string{name}})
+}
+
+// checkProtected sees to it that there is somebody in the test skyddad whose protection it shows.
+func (r *report) checkProtected(fsys fs.FS, known hub.Known, name string) {
+	if name != skyddad || anyProtected(known) {
+		return
+	}
+	text, _ := fs.ReadFile(fsys, r.file)
+	line, column := document.Pointed(text, "/registers")
+	r.tellAt(place{line, column}, "nobody in the test %s has protected identity: write marked, registration or unknown as somebody's protection", skyddad)
 }
 
 func (m *Mapping) wantName() string {
@@ -199,31 +276,42 @@ func (m *Mapping) compare(r *report, want []byte, got hub.Document) {
 	if m.json {
 		compare = differenceJSON
 	}
-	if where, wanted, came := compare(want, got.Reveal()); where != "" {
-		r.add(lineHolding(want, wanted), "%s: wanted %s, came %s", where, wanted, came)
+	if d := compare(want, got.Reveal()); d.where != "" {
+		r.tellAt(d.at, "%s: wanted %s, came %s", d.where, d.wanted, d.came)
 	}
 }
 
-// lineHolding finds the line of the wanted document that a difference is about; the
-// first where it cannot be told.
-func lineHolding(text []byte, wanted string) int {
-	wanted = strings.Trim(wanted, `"`)
-	if at := bytes.Index(text, []byte(wanted)); at > 0 && wanted != "" {
-		return 1 + bytes.Count(text[:at], []byte("\n"))
-	}
-	return 1
+// A difference is where a document is not what is wanted; the zero one is none.
+type difference struct {
+	at                  place // in the text of what is wanted
+	where, wanted, came string
 }
 
-func differenceJSON(want, got []byte) (where, wanted, came string) {
+func differenceJSON(want, got []byte) difference {
 	w, err := document.ReadJSON(want, wide)
 	if err != nil {
-		return "the file", "JSON", err.Error()
+		return difference{placeOfError(want, err), "the file", "JSON", err.Error()}
 	}
 	g, err := document.ReadJSON(got, wide)
 	if err != nil {
-		return "the document", "JSON", err.Error()
+		return difference{place{line: 1}, "the document", "JSON", err.Error()}
 	}
-	return differ("", w, g)
+	pointer, wanted, came := differ("", w, g)
+	if pointer == "" {
+		return difference{}
+	}
+	line, column := document.Pointed(want, strings.TrimSuffix(pointer, "/"))
+	return difference{place{line, column}, pointer, wanted, came}
+}
+
+// placeOfError tells where a text ceases to be a document.
+func placeOfError(text []byte, err error) place {
+	var syntax *document.SyntaxError
+	if !errors.As(err, &syntax) {
+		return place{line: 1}
+	}
+	line, column := syntax.In(text)
+	return place{line, column}
 }
 
 // differ gives the JSON pointer of the first difference, "" where there is none.
@@ -278,42 +366,42 @@ func show(v any) string {
 	return string(text)
 }
 
-func differenceXML(want, got []byte) (where, wanted, came string) {
+func differenceXML(want, got []byte) difference {
 	w, err := document.ReadXML(bytes.NewReader(want), wide)
 	if err != nil {
-		return "the file", "XML", err.Error()
+		return difference{placeOfError(want, err), "the file", "XML", err.Error()}
 	}
 	g, err := document.ReadXML(bytes.NewReader(got), wide)
 	if err != nil {
-		return "the document", "XML", err.Error()
+		return difference{place{line: 1}, "the document", "XML", err.Error()}
 	}
 	return differXML("", w, g)
 }
 
-// differXML gives the path of the first difference. Blanks between elements, the order of
-// attributes and the file's charset are none.
-func differXML(above string, want, got *document.Element) (where, wanted, came string) {
-	at := above + "/" + want.Name
+// differXML gives the first difference. Blanks between elements, the order of attributes and the
+// file's charset are none.
+func differXML(above string, want, got *document.Element) difference {
+	at, line := above+"/"+want.Name, place{line: want.Line()}
 	switch {
 	case want.Name != got.Name:
-		return above + "/", "the element " + want.Name, got.Name
+		return difference{line, above + "/", "the element " + want.Name, got.Name}
 	case attributes(want) != attributes(got):
-		return at, quote(attributes(want)), quote(attributes(got))
+		return difference{line, at, quote(attributes(want)), quote(attributes(got))}
 	case contentOf(want) != contentOf(got):
-		return at, quote(contentOf(want)), quote(contentOf(got))
+		return difference{line, at, quote(contentOf(want)), quote(contentOf(got))}
 	}
 	for i := range min(len(want.Children), len(got.Children)) {
-		if where, wanted, came = differXML(at, want.Children[i], got.Children[i]); where != "" {
-			return where, wanted, came
+		if d := differXML(at, want.Children[i], got.Children[i]); d.where != "" {
+			return d
 		}
 	}
 	switch w, g := len(want.Children), len(got.Children); {
 	case w > g:
-		return at, "the element " + want.Children[g].Name, "nothing"
+		return difference{place{line: want.Children[g].Line()}, at, "the element " + want.Children[g].Name, "nothing"}
 	case g > w:
-		return at, "nothing more", "the element " + got.Children[w].Name
+		return difference{line, at, "nothing more", "the element " + got.Children[w].Name}
 	}
-	return "", "", ""
+	return difference{}
 }
 
 func attributes(e *document.Element) string {

@@ -139,11 +139,11 @@ func TestRunTests(t *testing.T) {
 		{"no want", without("altan/want.xml"), tests1 + "altan/want.xml:1: there is no such file; `check --update` writes it"},
 		{"no given", without("altan/given.json"), tests1 + "altan/given.json:1: there is no given.json that can be read"},
 		{"cannot render", all(tests1+"altan/given.json", strings.Replace(givenAltan, `"fastighet": "Eken 4", `, "", 1)),
-			tests1 + "altan/given.json:1: " + arende + ":5: ${answers.fastighet} has no value"},
+			arende + ":5: in the test altan: ${answers.fastighet} has no value"},
 		{"no skyddad", without("skyddad/given.json", "skyddad/want.xml"),
 			arende + ":1: the mapping reads sökande from a register, so it must have a test called skyddad"},
 		{"nobody protected", all(tests1+"skyddad/given.json", strings.Replace(protectedGiven, "marked", "none", 1), tests1+"skyddad/want.xml", altan),
-			tests1 + "skyddad/given.json:1: nobody in the test skyddad has protected identity"},
+			tests1 + "skyddad/given.json:2: nobody in the test skyddad has protected identity: write marked, registration or unknown as somebody's protection (column 16)"},
 		{"no tests", files(arende, testedXML),
 			arende + ":1: there are no tests: a case is a folder in mappings/diarium/arende.test with given.json and want.xml"},
 	}
@@ -190,13 +190,13 @@ func TestUpdateTests(t *testing.T) {
 func TestDifferencesInJSON(t *testing.T) {
 	tests := []struct{ name, want, got, shown string }{
 		{"same", `{"a": [1, null], "b": {}}`, `{"b":{},"a":[1,null]}`, ""},
-		{"value", `{"a": {"b": 1.0}}`, `{"a":{"b":1}}`, `/a/b: wanted 1.0, came 1`},
-		{"missing", `{"a": 1, "b": 2}`, `{"a":1}`, `/b: wanted 2, came nothing`},
-		{"more", `{"a": 1}`, `{"a":1,"b":2}`, `/b: wanted nothing, came 2`},
-		{"sort", `{"a": {}}`, `{"a":[]}`, `/a: wanted {}, came []`},
-		{"item", `[1, 2]`, `[1,3]`, `/1: wanted 2, came 3`},
-		{"items", `[1, 2]`, `[1]`, `/: wanted 2 items, came 1`},
-		{"no JSON", `{`, `{}`, `the file: wanted JSON, came JSON: truncated at byte 1`},
+		{"value", `{"a": {"b": 1.0}}`, `{"a":{"b":1}}`, `/a/b: wanted 1.0, came 1 (column 13)`},
+		{"missing", `{"a": 1, "b": 2}`, `{"a":1}`, `/b: wanted 2, came nothing (column 15)`},
+		{"more", `{"a": 1}`, `{"a":1,"b":2}`, `/b: wanted nothing, came 2 (column 1)`},
+		{"sort", `{"a": {}}`, `{"a":[]}`, `/a: wanted {}, came [] (column 7)`},
+		{"item", `[1, 2]`, `[1,3]`, `/1: wanted 2, came 3 (column 5)`},
+		{"items", `[1, 2]`, `[1]`, `/: wanted 2 items, came 1 (column 1)`},
+		{"no JSON", `{`, `{}`, `the file: wanted JSON, came JSON: truncated at byte 1 (column 2)`},
 	}
 	m := &Mapping{json: true}
 	for _, tt := range tests {

@@ -19,10 +19,12 @@ type typeChecker struct {
 	json   bool
 	names  types.Map
 	config *conf.Config
+	asked  map[*leaf]document.TypeKind // of values in JSON, where the schema asks for one kind
+	schema string
 }
 
 func newTypeChecker(r *report, json bool, names types.Map) typeChecker {
-	return typeChecker{r, json, names, configFor(names)}
+	return typeChecker{report: r, json: json, names: names, config: configFor(names)}
 }
 
 // configFor lets expr check against names: strictly, unless they are open.
@@ -37,7 +39,9 @@ func configFor(names types.Map) *conf.Config {
 
 // checkTypes finds values of the wrong sort, unknown names and unknown fields.
 func (m *Mapping) checkTypes(r *report, names types.Map) {
-	newTypeChecker(r, m.json, names).branch(m.root)
+	c := newTypeChecker(r, m.json, names)
+	c.asked, c.schema = m.kinds(), m.schema
+	c.branch(m.root)
 }
 
 func (c typeChecker) branch(b *branch) {
@@ -80,7 +84,8 @@ func (c typeChecker) within(l *loop) typeChecker {
 	if l.number != "" {
 		inner[l.number] = types.Int
 	}
-	return newTypeChecker(c.report, c.json, inner)
+	c.names, c.config = inner, configFor(inner)
+	return c
 }
 
 func (c typeChecker) condition(x *expression) {
@@ -102,8 +107,29 @@ func (c typeChecker) leaf(l *leaf, typed bool) {
 		}
 		if text := c.unwritable(nt, part.value, typed && l.alone() != nil); text != "" {
 			c.wrong(part.value, text)
+		} else if text := c.misfit(nt, l); text != "" && l.alone() != nil {
+			c.wrong(part.value, text)
 		}
 	}
+}
+
+// misfit says that a value is never of the kind that the schema asks for; "" where it may be.
+func (c typeChecker) misfit(nt nature.Nature, l *leaf) string {
+	is, write := "", ""
+	switch kind := c.asked[l]; {
+	case nt.IsString() && (kind == document.NumberType || kind == document.IntegerType):
+		is, write = "a text", "; write number(…) around it"
+	case nt.IsString() && kind == document.BooleanType:
+		is, write = "a text", "; compare it with the text that stands for true"
+	case kind == document.StringType && nt.IsNumber():
+		is, write = "a number", "; write string(…) around it"
+	case kind == document.StringType && nt.IsBool():
+		is, write = "true or false", "; look its text up in a table"
+	}
+	if is == "" {
+		return ""
+	}
+	return "is " + is + ", and " + c.schema + " has " + kinds[c.asked[l]] + " there" + write
 }
 
 // unwritable says why a value cannot stand in a document; "" when it can.

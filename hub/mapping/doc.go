@@ -22,6 +22,9 @@
 //	      $if: fil.size > 0
 //	      Filnamn: ${fil.name}
 //
+// A mapping for a system that has no schema says so: schema: none. One that says nothing
+// compiles, so that what was planned with it goes on; checking a configuration tells of it.
+//
 // Five rules hold everywhere:
 //
 //  1. A missing value is an error with file and line, unless the key ends with ? or the
@@ -48,16 +51,25 @@
 //	NAME                          of a register's answer, as the route calls it; or a list
 //	LEG, case.LEG                 receipts: of a leg that is waited for, of the case
 //	attachments                   a list
-//	service, municipality, submission, source, inkommen
+//	service, municipality, submission, delivery, source, inkommen
 //	tables.NAME[word]
 //
 // Where a protected person is in the submission and the route withholds, no register's
 // address is to be had: address, special, abroad and property are absent for everybody.
 //
+// # Checking
+//
+// Compile finds what can be known of a mapping alone, and CheckFor what can be known where a
+// leg of a route uses it. RunTests holds it against its schema before there is a document:
+// what the schema does not have there, or requires, or refuses of texts and codes that are
+// fixed. It never refuses what the schema lets pass.
+//
 // # Tests
 //
 // Beside mappings/SYSTEM/DOCUMENT.yaml stand its tests in DOCUMENT.test/CASE/, a given.json
-// and a want.xml or want.json. A given.json is a hub.Known:
+// and a want.xml or want.json. Its persons are invented, with Skatteverket's official test
+// numbers and no others. A mapping that reads what a register told must have a test called
+// skyddad, in which somebody is protected. A given.json is a hub.Known:
 //
 //	{"municipality": {"code": "1080", "name": "Karlskrona kommun"},
 //	 "title": "Bygglov för altan",
@@ -71,4 +83,12 @@
 //	 "registers": {"sökande": {"id": "189001019802", "given": "Tolvan", "family": "Tolvansson", "protection": "none"}},
 //	 "receipts": {"diarium": {"number": "SBN 2026-114", "at": "2026-03-02T10:00:05+01:00"}},
 //	 "case": {"diarium": {"number": "SBN 2026-114", "at": "2026-03-02T10:00:05+01:00"}}}
+//
+// # Trying
+//
+// Render makes documents and nothing else. Explain makes the same document, byte for byte,
+// and tells where each value of it came from and what was left out; it bounds what a
+// document may cost, so that a draft, which CompileDraft reads, can be tried. Trace lists every place that an answer, a
+// party or a register's field goes to. Ground.Given makes up a given.json. All three read
+// the same tree and the same expressions as Render does.
 package mapping

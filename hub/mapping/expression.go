@@ -63,9 +63,19 @@ func compileExpression(r *report, source string, at place, bare bool) *expressio
 	x := &expression{source: source, at: at, bare: bare}
 	if err := x.compile(); err != nil {
 		r.addAt(at, faultOf(err), source)
+		r.unread++
 		return nil
 	}
 	return x
+}
+
+// compileValue gives, where compileExpression has nothing to give, a value that may be anything: what
+// stands around it is looked at all the same.
+func compileValue(r *report, source string, at place, bare bool) *expression {
+	if x := compileExpression(r, source, at, bare); x != nil {
+		return x
+	}
+	return &expression{source: source, at: at, bare: bare}
 }
 
 func (x *expression) compile() error {
@@ -85,14 +95,19 @@ func (x *expression) compile() error {
 	}
 	x.names, x.person = review.names(), isParty(tree.Node)
 	ast.Walk(&tree.Node, meaning{})
+	x.program, err = finish(tree, config)
+	return err
+}
+
+// finish makes a program of an expression that has got its meaning.
+func finish(tree *parser.Tree, config *conf.Config) (*vm.Program, error) {
 	if _, err := checker.Check(tree, config); err != nil {
-		return err
+		return nil, err
 	}
 	if err := optimizer.Optimize(&tree.Node, config); err != nil {
-		return err
+		return nil, err
 	}
-	x.program, err = compiler.Compile(tree, config)
-	return err
+	return compiler.Compile(tree, config)
 }
 
 // newConfig sets expr up with our functions for an environment.
@@ -305,6 +320,9 @@ func internal(name string, arguments ...ast.Node) *ast.CallNode {
 
 // typeIn checks the expression against the names and gives what it makes.
 func (x *expression) typeIn(config *conf.Config) (nature.Nature, *syntaxFault) {
+	if x.program == nil {
+		return nature.Nature{}, nil
+	}
 	tree, err := parser.ParseWithConfig(x.source, config)
 	if err == nil {
 		_, err = checker.Check(tree, config)

@@ -274,8 +274,20 @@ func join(args []any) (any, error) {
 			return nil, err
 		}
 	}
+	size := len(separator) * len(parts)
+	for _, part := range parts {
+		size += len(part)
+	}
+	if size > mostText {
+		return nil, errTooLarge
+	}
 	return strings.Join(parts, separator), nil
 }
+
+// mostText is how many bytes a function may make: far more than any form that is received.
+const mostText = 16 << 20
+
+var errTooLarge = refusal("becomes too large")
 
 func replace(args []any) (any, error) {
 	s, err := textOf(args[0])
@@ -286,6 +298,9 @@ func replace(args []any) (any, error) {
 	with, ok2 := args[2].(string)
 	if !ok || !ok2 {
 		return nil, refusal("replaces a text with a text")
+	}
+	if n := strings.Count(s, old); len(s)+n*(len(with)-len(old)) > mostText {
+		return nil, errTooLarge
 	}
 	return strings.ReplaceAll(s, old, with), nil
 }

@@ -29,103 +29,104 @@ func ReadGiven(fsys fs.FS, name string) (hub.Known, error) {
 
 type given struct {
 	Municipality struct {
-		Code string `json:"code"`
-		Name string `json:"name"`
-	} `json:"municipality"`
-	Title      string                  `json:"title"`
-	Key        hub.Key                 `json:"key"` // of the delivery; made from the submission's id when it is not said
-	Submission givenSubmission         `json:"submission"`
-	Registers  map[string]any          `json:"registers"` // a person, a list of persons, or null for a look-up that was missed
-	Receipts   map[string]givenReceipt `json:"receipts"`  // by leg
-	Case       map[string]givenReceipt `json:"case"`      // by leg
-	Withhold   *bool                   `json:"withhold"`  // as a protected person makes it, unless it is said
+		Code string `json:"code" doc:"the kommunkod"`
+		Name string `json:"name" doc:"as the citizen sees it"`
+	} `json:"municipality" must:"yes" doc:"whose form it is"`
+	Title      string                  `json:"title" must:"yes" doc:"of the route: ${service.title}"`
+	Key        hub.Key                 `json:"key" doc:"of the delivery; made from the submission's id when it is left out"`
+	Submission givenSubmission         `json:"submission" must:"yes" doc:"the form as it came"`
+	Registers  map[string]any          `json:"registers" doc:"what registers answered, by the route's as: a person, a list of persons, or null for a look-up that was missed"`
+	Receipts   map[string]givenReceipt `json:"receipts" doc:"of the legs that this one waits for, by leg"`
+	Case       map[string]givenReceipt `json:"case" doc:"the receipts that the case has got before, by leg"`
+	Withhold   *bool                   `json:"withhold" doc:"as a protected person makes it, unless it is said"`
 }
 
 type givenSubmission struct {
-	ID      string `json:"id"`
-	Case    string `json:"case"`
-	Service string `json:"service"`
-	Version string `json:"version"` // of the form
+	ID      string `json:"id" doc:"what the hub calls the form"`
+	Case    string `json:"case" doc:"what the hub calls the case"`
+	Service string `json:"service" doc:"the e-service, by the source's own number or name"`
+	Version string `json:"version" doc:"of the form"`
 	Source  struct {
-		System  string `json:"system"`
-		ID      string `json:"id"`
-		Version string `json:"version"`
-	} `json:"source"`
-	Inkommen    string            `json:"inkommen"` // RFC 3339
-	Parties     []givenParty      `json:"parties"`
-	Answers     any               `json:"answers"`
-	Attachments []givenAttachment `json:"attachments"`
+		System  string `json:"system" doc:"FOLDER.NAME, of systems.yaml"`
+		ID      string `json:"id" doc:"what the source calls the form"`
+		Version string `json:"version" doc:"which of its versions"`
+	} `json:"source" doc:"where it came from"`
+	Inkommen    string            `json:"inkommen" doc:"when it came in: 2026-03-02T10:00:00+01:00"`
+	Parties     []givenParty      `json:"parties" doc:"the persons and organisations in the form"`
+	Answers     any               `json:"answers" doc:"as they are after the form's schema: lists are lists, numbers are numbers"`
+	Attachments []givenAttachment `json:"attachments" doc:"the files that came along"`
 }
 
 type givenParty struct {
-	Role         string `json:"role"`
-	ID           string `json:"id"`           // twelve digits
-	Organisation string `json:"organisation"` // ten digits
-	Given        string `json:"given"`
-	Family       string `json:"family"`
-	Birth        string `json:"birth"`
-	Follows      bool   `json:"follows"`
+	Role         string `json:"role" doc:"what mappings call it: parties.ROLE"`
+	ID           string `json:"id" doc:"a personnummer of twelve digits: an official test number"`
+	Organisation string `json:"organisation" doc:"an organisationsnummer of ten digits"`
+	Given        string `json:"given" doc:"given names"`
+	Family       string `json:"family" doc:"family name"`
+	Birth        string `json:"birth" doc:"date of birth, of who has no number"`
+	Follows      bool   `json:"follows" doc:"may follow the case"`
 }
 
 type givenAttachment struct {
-	Name     string `json:"name"`
-	Type     string `json:"type"`
-	Size     int64  `json:"size"`
-	Question string `json:"question"`
-	SHA256   string `json:"sha256"`
-	Print    bool   `json:"print"`
+	Name     string `json:"name" doc:"of the file"`
+	Type     string `json:"type" doc:"media type"`
+	Size     int64  `json:"size" doc:"bytes"`
+	Question string `json:"question" doc:"that it answers"`
+	SHA256   string `json:"sha256" doc:"64 hexadecimal digits"`
+	Print    bool   `json:"print" doc:"the platform's own print of the form"`
 }
 
 type givenReceipt struct {
-	Number string `json:"number"`
-	Ref    string `json:"ref"`
-	At     string `json:"at"` // RFC 3339
+	Number string `json:"number" doc:"what people call the case: a diarienummer"`
+	Ref    string `json:"ref" doc:"what the system calls it"`
+	At     string `json:"at" doc:"when: 2026-03-02T10:00:05+01:00"`
 }
 
 type givenPerson struct {
-	ID         string          `json:"id"`
-	Given      string          `json:"given"`
-	Calling    string          `json:"calling"`
-	Middle     string          `json:"middle"`
-	Family     string          `json:"family"`
-	Birth      string          `json:"birth"`
-	Protection string          `json:"protection"` // none, marked, registration or unknown; must be said
-	Address    *givenAddress   `json:"address"`
-	Special    *givenAddress   `json:"special"`
-	Abroad     *givenForeign   `json:"abroad"`
-	Registered string          `json:"registered"` // kommunkod
-	Property   string          `json:"property"`
-	Civil      string          `json:"civil"`
-	Left       givenDeparture  `json:"left"`
-	Guardians  []givenRelative `json:"guardians"`
-	Children   []givenRelative `json:"children"`
-	Changed    string          `json:"changed"`
-	AsOf       string          `json:"asOf"` // RFC 3339
+	ID         string          `json:"id" doc:"a personnummer of twelve digits: an official test number"`
+	Given      string          `json:"given" doc:"given names, all of them"`
+	Calling    string          `json:"calling" doc:"the one that is used (tilltalsnamn)"`
+	Middle     string          `json:"middle" doc:"middle name"`
+	Family     string          `json:"family" doc:"family name"`
+	Birth      string          `json:"birth" doc:"date of birth; may be incomplete: 1941-07"`
+	Protection string          `json:"protection" must:"yes" doc:"none, marked (sekretessmarkering), registration (skyddad folkbokföring) or unknown"`
+	Address    *givenAddress   `json:"address" doc:"where the person is registered"`
+	Special    *givenAddress   `json:"special" doc:"the special postal address"`
+	Abroad     *givenForeign   `json:"abroad" doc:"an address in another country"`
+	Registered string          `json:"registered" doc:"the kommunkod of where the person is registered"`
+	Property   string          `json:"property" doc:"the property where the person is registered"`
+	Civil      string          `json:"civil" doc:"civil status, as Skatteverket's code"`
+	Left       givenDeparture  `json:"left" doc:"that the person has left the register"`
+	Guardians  []givenRelative `json:"guardians" doc:"vårdnadshavare"`
+	Children   []givenRelative `json:"children" doc:"of whom the person is a guardian"`
+	Changed    string          `json:"changed" doc:"when the register last changed what it says"`
+	AsOf       string          `json:"asOf" doc:"when the register was asked: 2026-03-02T10:00:02+01:00"`
+	By         string          `json:"by" doc:"which register said so: FOLDER.NAME, of systems.yaml"`
 }
 
 type givenAddress struct {
-	CareOf   string `json:"careOf"`
-	Street   string `json:"street"`
-	Extra    string `json:"extra"`
-	Postcode string `json:"postcode"`
-	City     string `json:"city"`
+	CareOf   string `json:"careOf" doc:"at whose"`
+	Street   string `json:"street" doc:"street and number"`
+	Extra    string `json:"extra" doc:"a second line"`
+	Postcode string `json:"postcode" doc:"five digits"`
+	City     string `json:"city" doc:"postort"`
 }
 
 type givenForeign struct {
-	Lines   []string `json:"lines"`
-	Country string   `json:"country"`
+	Lines   []string `json:"lines" doc:"of the address, in order"`
+	Country string   `json:"country" doc:"which country"`
 }
 
 type givenDeparture struct {
-	Reason string `json:"reason"` // AV, UV …
-	Date   string `json:"date"`
+	Reason string `json:"reason" doc:"as Skatteverket's code: AV for who has died, UV for who has moved abroad …"`
+	Date   string `json:"date" doc:"when"`
 }
 
 type givenRelative struct {
-	ID     string `json:"id"`
-	Birth  string `json:"birth"`
-	Given  string `json:"given"`
-	Family string `json:"family"`
+	ID     string `json:"id" doc:"a personnummer of twelve digits"`
+	Birth  string `json:"birth" doc:"date of birth, of who has no number"`
+	Given  string `json:"given" doc:"given names"`
+	Family string `json:"family" doc:"family name"`
 }
 
 func (g given) known() (hub.Known, error) {
@@ -214,8 +215,15 @@ func (d *decoding) registerAnswer(name string, v any) hub.RegisterAnswer {
 	return a
 }
 
-var protectionNames = map[string]hub.Protection{
-	"none": hub.NotProtected, "marked": hub.Marked, "registration": hub.ProtectedRegistration, "unknown": hub.ProtectionUnknown,
+// protection finds what mappings call so.
+func (d *decoding) protection(where, called string) hub.Protection {
+	for protection, name := range protections {
+		if name == called {
+			return protection
+		}
+	}
+	d.wrong(where, "must be none, marked, registration or unknown")
+	return hub.ProtectionUnknown
 }
 
 func (d *decoding) person(where string, v any) hub.Person {
@@ -228,18 +236,14 @@ func (d *decoding) person(where string, v any) hub.Person {
 		d.wrong(where, "is no person: "+err.Error())
 		return hub.Person{}
 	}
-	protection, known := protectionNames[g.Protection]
-	if !known {
-		d.wrong(where+"/protection", "must be none, marked, registration or unknown")
-	}
 	return hub.Person{
 		ID: d.personID(where+"/id", g.ID), Given: g.Given, Calling: g.Calling, Middle: g.Middle, Family: g.Family,
-		Birth: hub.Date(g.Birth), Protection: protection, Address: (*hub.Address)(g.Address),
+		Birth: hub.Date(g.Birth), Protection: d.protection(where+"/protection", g.Protection), Address: (*hub.Address)(g.Address),
 		Special: (*hub.Address)(g.Special), Abroad: (*hub.Foreign)(g.Abroad), Registered: hub.Municipality(g.Registered),
 		Property: g.Property, Civil: g.Civil, Left: hub.Departure{Reason: g.Left.Reason, Date: hub.Date(g.Left.Date)},
 		Guardians: d.relatives(where+"/guardians", g.Guardians), Children: d.relatives(where+"/children", g.Children),
 		Delivered: hub.Blocks{Name: true, Address: true, Relations: true},
-		Changed:   hub.Date(g.Changed), AsOf: d.time(where+"/asOf", g.AsOf),
+		Changed:   hub.Date(g.Changed), AsOf: d.time(where+"/asOf", g.AsOf), By: hub.SystemID(g.By),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -20,9 +21,12 @@ type Mapping struct {
 	json      bool
 	charset   document.Charset
 	schema    string // its path, for people; "" for none
+	unclaimed bool   // it says that it has none
 	validator document.Validator
 	tables    map[string]table
+	codes     map[string][]code // what the tables give, by table, with where it stands
 	root      *branch
+	wrong     []Problem // what was told when it was compiled: then it can be checked further, and makes nothing
 }
 
 // Compile reads the mapping in the file name of fsys, the folder of a configuration,
@@ -31,21 +35,29 @@ type Mapping struct {
 // its schema. All problems are given, not the first only; with problems there is no
 // Mapping.
 func Compile(fsys fs.FS, name string) (*Mapping, []Problem) {
+	m, problems := CompileToCheck(fsys, name)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return m, nil
+}
+
+// CompileToCheck is Compile for who looks for everything that is wrong: where only values are, the
+// Mapping is given beside the problems, to be held against its schema and its routes. It makes no
+// documents then.
+func CompileToCheck(fsys fs.FS, name string) (*Mapping, []Problem) {
 	r := &report{file: name}
 	m := &Mapping{path: name, charset: document.UTF8}
 	if top := r.open(fsys, name); top != nil {
 		m.read(r, fsys, top)
 	}
-	if len(r.problems) == 0 {
-		m.checkNames(r)
+	if len(r.problems) > r.unread {
+		return nil, r.sorted() // of a tree in pieces more would be told than is wrong
 	}
-	if len(r.problems) == 0 {
-		m.checkTypes(r, openNames(m.tables))
-	}
-	if len(r.problems) > 0 {
-		return nil, r.sorted()
-	}
-	return m, nil
+	m.checkNames(r)
+	m.checkTypes(r, openNames(m.tables))
+	m.wrong = r.sorted()
+	return m, m.wrong
 }
 
 // Path gives the file that the mapping stands in: "mappings/diarium/arende.yaml".
@@ -61,13 +73,17 @@ func (m *Mapping) CheckFor(env Env) []Problem {
 	r := &report{file: m.path}
 	env.checkNames(r)
 	m.checkTypes(r, env.names(m.tables))
-	return r.sorted()
+	news := slices.DeleteFunc(r.sorted(), func(p Problem) bool { return slices.Contains(m.wrong, p) })
+	return env.explain(news)
 }
 
 // Render makes the document. Every error is a *hub.MappingError that names file, line
 // and expression, and no value.
 func (m *Mapping) Render(known hub.Known) (hub.Document, error) {
-	r := newRendering(known, m.tables)
+	return m.render(newRendering(known, m.tables))
+}
+
+func (m *Mapping) render(r *rendering) (hub.Document, error) {
 	doc, err := m.write(r)
 	if err != nil {
 		return hub.Document{}, m.explain(err)
@@ -151,18 +167,18 @@ func (m *Mapping) lineOf(path string) int {
 
 // read takes the head of the file apart.
 func (m *Mapping) read(r *report, fsys fs.FS, top *yaml.Node) {
-	keys := r.keys(top, "operation", "output", "charset", "schema", "tables", "document")
+	keys := r.keys(top, head.names()...)
 	if keys == nil {
 		return
 	}
-	for _, required := range []string{"operation", "output", "document"} {
-		if keys[required] == nil {
-			r.add(top.Line, "%s: is missing", required)
+	for _, k := range head {
+		if k.required && keys[k.name] == nil {
+			r.add(top.Line, "%s: is missing", k.name)
 		}
 	}
 	m.operation = r.text(keys["operation"])
 	m.readOutput(r, keys["output"], keys["charset"])
-	m.tables = r.tables(keys["tables"])
+	m.tables, m.codes = r.tables(keys["tables"])
 	m.readSchema(r, fsys, keys["schema"])
 	if keys["document"] != nil {
 		m.root = treeReader{r, m.json}.root(keys["document"])
@@ -175,33 +191,38 @@ func (m *Mapping) readOutput(r *report, output, charset *yaml.Node) {
 		m.json = true
 	case "xml", "":
 	default:
-		r.add(output.Line, "output: is xml or json, not %s", kind)
+		r.at(output, "output: is xml or json, not %s", kind)
 	}
 	if charset == nil {
 		return
 	}
 	switch name := r.text(charset); {
 	case m.json:
-		r.add(charset.Line, "charset: is for xml; json is always utf-8")
+		r.at(charset, "charset: is for xml; json is always utf-8")
 	case name == "iso-8859-1":
 		m.charset = document.Latin1
 	case name != "utf-8":
-		r.add(charset.Line, "charset: is utf-8 or iso-8859-1, not %s", name)
+		r.at(charset, "charset: is utf-8 or iso-8859-1, not %s", name)
 	}
 }
 
 func (m *Mapping) readSchema(r *report, fsys fs.FS, node *yaml.Node) {
 	name := r.text(node)
-	if name == "" {
+	if name == "" || name == noSchema {
+		m.unclaimed = name == noSchema
 		return
 	}
 	m.schema = path.Join("schemas", name)
 	if !fs.ValidPath(name) {
-		r.add(node.Line, "schema: %s does not stand under schemas/", name)
+		r.at(node, "schema: %s does not stand under schemas/", name)
 		return
 	}
 	if _, err := fs.Stat(fsys, m.schema); err != nil {
-		r.add(node.Line, "schema: there is no file %s", m.schema)
+		r.at(node, "schema: there is no file %s", m.schema)
+		return
+	}
+	if ending := path.Ext(name); ending == ".xsd" && m.json || ending == ".json" && !m.json {
+		r.at(node, "schema: an XSD is for output: xml, and a JSON Schema for output: json")
 		return
 	}
 	schemas, err := fs.Sub(fsys, "schemas")
@@ -210,7 +231,22 @@ func (m *Mapping) readSchema(r *report, fsys fs.FS, node *yaml.Node) {
 	} else if err == nil {
 		m.validator, err = document.CompileXSD(schemas, name)
 	}
-	if err != nil { // it quotes the schema, which is people's own text
-		r.add(node.Line, "schema: %v", err)
+	var wrong *document.SchemaError // it quotes the schema, which is people's own text
+	switch {
+	case errors.As(err, &wrong):
+		r.problems = append(r.problems, SchemaProblem(wrong))
+	case err != nil:
+		r.at(node, "schema: %v", err)
 	}
+}
+
+// noSchema is what a mapping says whose documents are held against nothing.
+const noSchema = "none"
+
+// Claims reports whether the mapping names a schema, or says that there is none.
+func (m *Mapping) Claims() bool { return m.schema != "" || m.unclaimed }
+
+// SchemaProblem tells what is wrong with a schema where it is wrong.
+func SchemaProblem(e *document.SchemaError) Problem {
+	return Problem{File: path.Join("schemas", e.File), Line: e.Line, Column: e.Column, Text: e.Text}
 }

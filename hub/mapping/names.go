@@ -2,7 +2,9 @@ package mapping
 
 import (
 	"encoding/hex"
+	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -418,6 +420,43 @@ func (e Env) names(ts map[string]table) types.Map {
 		m[leg] = receiptShape
 	}
 	return m
+}
+
+var strangeName = regexp.MustCompile(`^unknown name ([^\s;]+)`)
+
+// explain tells of each unknown name once, where it is first read, and where the route would have to
+// give it.
+func (e Env) explain(problems []Problem) []Problem {
+	often, explained := map[string]int{}, problems[:0]
+	for _, p := range problems {
+		if m := strangeName.FindStringSubmatch(p.Text); m != nil {
+			if often[m[1]]++; often[m[1]] > 1 {
+				continue
+			}
+		}
+		explained = append(explained, p)
+	}
+	for i, p := range explained {
+		if m := strangeName.FindStringSubmatch(p.Text); m != nil {
+			explained[i].Text = e.origin(m[1], p.Text, often[m[1]])
+		}
+	}
+	return explained
+}
+
+func (e Env) origin(name, text string, often int) string {
+	first, below, _ := strings.Cut(text, "\n")
+	switch {
+	case strings.Contains(first, "; is it "):
+	case slices.Contains(e.Case, name):
+		first += "; it is a leg of the route: write after: " + name + " at this leg, which then waits for its receipt"
+	default:
+		first += "; the route asks no register for it: an answer is called as enrich says under as:"
+	}
+	if often > 1 {
+		first += fmt.Sprintf(" (here and in %d more places)", often-1)
+	}
+	return strings.TrimSuffix(first+"\n"+below, "\n")
 }
 
 func (e Env) roles() types.Map {

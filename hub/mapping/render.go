@@ -12,6 +12,7 @@ import (
 type rendering struct {
 	values   map[string]any // what the names stand for, those of loops among them
 	branches int
+	account  *account // of how the document comes about; nil when nobody asks
 }
 
 // maxBranches bounds a document: a loop within a loop over long lists ends here.
@@ -21,25 +22,36 @@ func newRendering(known hub.Known, tables map[string]table) *rendering {
 	return &rendering{values: valuesOf(&known, tables)}
 }
 
+// value works an expression out.
+func (r *rendering) value(x *expression) (any, error) {
+	if r.account != nil {
+		return r.account.value(x, r.values)
+	}
+	return x.value(r.values)
+}
+
 // repeat makes a branch as often as it is to be there: once, or for each item of its
 // loop, and only where its condition holds.
 func (r *rendering) repeat(b *branch, make func() error) error {
 	if b.each == nil {
 		return r.once(b, make)
 	}
-	v, err := b.each.list.value(r.values)
+	v, err := r.value(b.each.list)
 	if err != nil {
 		return err
 	}
 	if v == nil && b.optional {
+		r.account.nothingToRepeat(b)
 		return nil
 	}
 	list, ok := listOf(v).([]any)
 	if !ok {
 		return b.each.list.missing()
 	}
+	r.account.repeats(b, list)
 	defer r.forget(b.each)
 	for i, item := range list {
+		r.account.item(b.each, i, item)
 		r.values[b.each.item] = item
 		if b.each.number != "" {
 			r.values[b.each.number] = i + 1
@@ -54,6 +66,7 @@ func (r *rendering) repeat(b *branch, make func() error) error {
 func (r *rendering) forget(l *loop) {
 	delete(r.values, l.item)
 	delete(r.values, l.number)
+	r.account.repeated(l)
 }
 
 func (r *rendering) once(b *branch, make func() error) error {
@@ -61,13 +74,14 @@ func (r *rendering) once(b *branch, make func() error) error {
 		return &fault{b.line, hub.ReasonMapping, "the document becomes too large"}
 	}
 	if b.when != nil {
-		v, err := b.when.value(r.values)
+		v, err := r.value(b.when)
 		if err != nil {
 			return err
 		}
 		switch v {
 		case true:
 		case false:
+			r.account.forbidden(b)
 			return nil
 		case nil:
 			return b.when.missing()
@@ -75,7 +89,12 @@ func (r *rendering) once(b *branch, make func() error) error {
 			return b.when.fault("is not yes or no")
 		}
 	}
-	return make()
+	if err := r.account.begins(b); err != nil {
+		return err
+	}
+	err := make()
+	r.account.ends(b)
+	return err
 }
 
 // text writes a leaf as text. It is absent where a value in it is, which is an error
@@ -100,7 +119,7 @@ func (r *rendering) part(p leafPart, optional bool) (text string, present bool, 
 	if p.value == nil {
 		return p.text, true, nil
 	}
-	v, err := p.value.value(r.values)
+	v, err := r.value(p.value)
 	switch {
 	case err != nil:
 		return "", false, err
@@ -151,12 +170,14 @@ func (r *rendering) element(b *branch) (*document.Element, error) {
 		if err != nil {
 			return nil, err
 		}
+		r.account.attribute(a, value, present)
 		if present {
 			e.Attrs = append(e.Attrs, document.Attr{Name: a.name, Value: value})
 		}
 	}
 	if b.value != nil {
 		text, present, err := r.text(b.value, b.optional)
+		r.account.text(b, text, present && err == nil)
 		if err != nil || !present {
 			return nil, err
 		}
@@ -217,7 +238,9 @@ func (r *rendering) append(b *branch, list *[]any) error {
 func (r *rendering) content(b *branch) (any, bool, error) {
 	switch {
 	case b.value != nil:
-		return r.typed(b.value, b.optional)
+		v, present, err := r.typed(b.value, b.optional)
+		r.account.leaf(b, v, present && err == nil)
+		return v, present, err
 	case b.list:
 		list := []any{}
 		for _, item := range b.items {
@@ -249,7 +272,7 @@ func (r *rendering) typed(l *leaf, optional bool) (any, bool, error) {
 	if x == nil {
 		return r.text(l, optional)
 	}
-	v, err := x.value(r.values)
+	v, err := r.value(x)
 	if err != nil {
 		return nil, false, err
 	}

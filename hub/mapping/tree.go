@@ -17,6 +17,7 @@ import (
 type branch struct {
 	name     string
 	line     int
+	column   int
 	optional bool        // the key ends with ?
 	each     *loop       // $for
 	when     *expression // $if
@@ -36,6 +37,7 @@ type loop struct {
 // An attr is an attribute in XML.
 type attr struct {
 	name     string
+	at       place
 	optional bool
 	value    *leaf
 }
@@ -43,8 +45,10 @@ type attr struct {
 // A leaf is a text with values in it, one value alone, or, in JSON, a literal.
 type leaf struct {
 	line    int
+	column  int
 	parts   []leafPart
-	literal any // of JSON, where nothing is to be worked out; then there are no parts
+	literal any  // of JSON, where nothing is to be worked out; then there are no parts
+	bare    bool // it stands without quotes
 }
 
 // A leafPart is text, or a value.
@@ -101,7 +105,7 @@ func (r *report) open(fsys fs.FS, name string) *yaml.Node {
 	case errors.As(err, &wrong) && strings.Contains(wrong.Message, "no documents"), err == nil && len(doc.Content) == 0:
 		r.add(1, "the file is empty")
 	case errors.As(err, &wrong):
-		r.add(wrong.Mark.Line, "%s", explainYAML(wrong.Message, line(string(text), wrong.Mark.Line)))
+		r.tellAt(place{wrong.Mark.Line, wrong.Mark.Column}, "%s", explainYAML(wrong.Message, line(string(text), wrong.Mark.Line)))
 	case err != nil:
 		r.add(1, "this is not YAML that can be read")
 	default:
@@ -139,13 +143,13 @@ func line(text string, n int) string {
 // keys gives the values of a YAML mapping that may have only some keys.
 func (r *report) keys(node *yaml.Node, known ...string) map[string]*yaml.Node {
 	if node.Kind != yaml.MappingNode {
-		r.add(node.Line, "here `key: value` lines must stand")
+		r.at(node, "here `key: value` lines must stand")
 		return nil
 	}
 	found := map[string]*yaml.Node{}
 	for key, value := range r.pairs(node) {
 		if !slices.Contains(known, key.Value) {
-			r.add(key.Line, "there is no key %s%s", key.Value, near(key.Value, known))
+			r.at(key, "there is no key %s%s", key.Value, near(key.Value, known))
 			continue
 		}
 		found[key.Value] = value
@@ -161,11 +165,11 @@ func (r *report) pairs(node *yaml.Node) func(func(key, value *yaml.Node) bool) {
 			key, value := node.Content[i], node.Content[i+1]
 			switch {
 			case key.Kind != yaml.ScalarNode || key.Value == "":
-				r.add(key.Line, "a key must be a name")
+				r.at(key, "a key must be a name")
 			case key.Value == "<<" || key.Anchor != "" || value.Anchor != "" || value.Kind == yaml.AliasNode:
-				r.add(key.Line, "anchors and aliases (&, * and <<) are not part of the language; write it out")
+				r.at(key, "anchors and aliases (&, * and <<) are not part of the language; write it out")
 			case seen[key.Value]:
-				r.add(key.Line, "the key %s comes twice; a list under one key repeats it", key.Value)
+				r.at(key, "the key %s comes twice; a list under one key repeats it", key.Value)
 			default:
 				seen[key.Value] = true
 				if !yield(key, value) {
@@ -182,38 +186,46 @@ func (r *report) text(node *yaml.Node) string {
 		return ""
 	}
 	if node.Kind != yaml.ScalarNode || node.Value == "" {
-		r.add(node.Line, "here a text must stand")
+		r.at(node, "here a text must stand")
 		return ""
 	}
 	return node.Value
 }
 
 // tables reads the tables: what people write for each of their words.
-func (r *report) tables(node *yaml.Node) map[string]table {
+func (r *report) tables(node *yaml.Node) (tables map[string]table, codes map[string][]code) {
 	if node == nil {
-		return nil
+		return nil, nil
 	}
 	if node.Kind != yaml.MappingNode {
-		r.add(node.Line, "tables: holds tables by name")
-		return nil
+		r.at(node, "tables: holds tables by name")
+		return nil, nil
 	}
-	tables := map[string]table{}
+	tables, codes = map[string]table{}, map[string][]code{}
 	for name, entries := range r.pairs(node) {
 		if entries.Kind != yaml.MappingNode {
-			r.add(entries.Line, "a table consists of `word: code` lines")
+			r.at(entries, "a table consists of `word: code` lines")
 			continue
 		}
 		t := table{}
-		for word, code := range r.pairs(entries) {
-			if code.Kind != yaml.ScalarNode {
-				r.add(code.Line, "a table gives one value for each word")
+		for word, value := range r.pairs(entries) {
+			if value.Kind != yaml.ScalarNode {
+				r.at(value, "a table gives one value for each word")
 				continue
 			}
-			t[word.Value] = r.scalar(code)
+			t[word.Value] = r.scalar(value)
+			codes[name.Value] = append(codes[name.Value], code{word.Value, t[word.Value], place{value.Line, value.Column}})
 		}
 		tables[name.Value] = t
 	}
-	return tables
+	return tables, codes
+}
+
+// A code is what a table gives for a word, and where it stands.
+type code struct {
+	word  string
+	value any
+	at    place
 }
 
 var (
@@ -236,9 +248,9 @@ func (r *report) scalar(node *yaml.Node) any {
 		case jsonNumber.MatchString(node.Value):
 			return json.Number(node.Value)
 		case leadingZero.MatchString(node.Value):
-			r.add(node.Line, "%s must stand in quotes: without them its zero is lost in many tools", node.Value)
+			r.at(node, "%s must stand in quotes: without them its zero is lost in many tools", node.Value)
 		default:
-			r.add(node.Line, "%s must stand in quotes: as a number it would be read in several ways", node.Value)
+			r.at(node, "%s must stand in quotes: as a number it would be read in several ways", node.Value)
 		}
 	}
 	return node.Value
@@ -253,16 +265,16 @@ type treeReader struct {
 // root reads what stands under document:.
 func (t treeReader) root(node *yaml.Node) *branch {
 	if t.json {
-		return t.branch("", node.Line, node)
+		return t.branch("", node, node)
 	}
 	if node.Kind != yaml.MappingNode || len(node.Content) != 2 {
-		t.add(node.Line, "document: holds one key, the root element")
+		t.at(node, "document: holds one key, the root element")
 		return nil
 	}
 	for key, value := range t.pairs(node) {
-		root := t.branch(key.Value, key.Line, value)
+		root := t.branch(key.Value, key, value)
 		if root.optional || root.each != nil || root.when != nil || root.list {
-			t.add(key.Line, "the root element must always be there, once")
+			t.at(key, "the root element must always be there, once")
 		}
 		return root
 	}
@@ -270,8 +282,8 @@ func (t treeReader) root(node *yaml.Node) *branch {
 }
 
 // branch reads a key and what stands under it.
-func (t treeReader) branch(key string, line int, node *yaml.Node) *branch {
-	b := &branch{line: line}
+func (t treeReader) branch(key string, at, node *yaml.Node) *branch {
+	b := &branch{line: at.Line, column: at.Column}
 	b.name, b.optional = strings.CutSuffix(key, "?")
 	if strings.HasPrefix(b.name, "$$") {
 		b.name = b.name[1:]
@@ -295,18 +307,18 @@ func (t treeReader) fill(b *branch, node *yaml.Node) {
 				t.instruction(b, key, value)
 				continue
 			}
-			b.children = append(b.children, t.branch(key.Value, key.Line, value))
+			b.children = append(b.children, t.branch(key.Value, key, value))
 		}
 		t.checkMixture(b)
 	default:
-		t.add(node.Line, "anchors and aliases (&, * and <<) are not part of the language; write it out")
+		t.at(node, "anchors and aliases (&, * and <<) are not part of the language; write it out")
 	}
 }
 
 func (t treeReader) item(name string, node *yaml.Node) *branch {
-	item := &branch{name: name, line: node.Line}
+	item := &branch{name: name, line: node.Line, column: node.Column}
 	if node.Kind == yaml.SequenceNode && !t.json {
-		t.add(node.Line, "a list in a list has no element in xml")
+		t.at(node, "a list in a list has no element in xml")
 		return item
 	}
 	t.fill(item, node)
@@ -316,9 +328,9 @@ func (t treeReader) item(name string, node *yaml.Node) *branch {
 func (t treeReader) checkMixture(b *branch) {
 	switch {
 	case b.value != nil && len(b.children) > 0:
-		t.add(b.line, "%s has both a text and keys below it", b.label())
+		t.tellAt(b.at(), "%s has both a text and keys below it", b.label())
 	case t.twins(b):
-		t.add(b.line, "%s has the same key twice, with and without ?", b.label())
+		t.tellAt(b.at(), "%s has the same key twice, with and without ?", b.label())
 	}
 }
 
@@ -350,16 +362,16 @@ func (t treeReader) instruction(b *branch, key, node *yaml.Node) {
 		b.attrs = t.attrs(node)
 	case key.Value == "$text" && !t.json, key.Value == "$value" && t.json:
 		if node.Kind != yaml.ScalarNode {
-			t.add(node.Line, "%s: here a text or a ${ } must stand", key.Value)
+			t.at(node, "%s: here a text or a ${ } must stand", key.Value)
 			return
 		}
 		b.value = t.leaf(node, t.json)
 	case key.Value == "$attrs", key.Value == "$text":
-		t.add(key.Line, "%s is for xml%s", key.Value, map[string]string{"$text": "; in json write $value"}[key.Value])
+		t.at(key, "%s is for xml%s", key.Value, map[string]string{"$text": "; in json write $value"}[key.Value])
 	case key.Value == "$value":
-		t.add(key.Line, "$value is for json; in xml write $text")
+		t.at(key, "$value is for json; in xml write $text")
 	default:
-		t.add(key.Line, "no instruction is called %s%s", key.Value, near(key.Value, instructions))
+		t.at(key, "no instruction is called %s%s", key.Value, near(key.Value, instructions))
 	}
 }
 
@@ -370,10 +382,10 @@ func (t treeReader) bare(node *yaml.Node) *expression {
 		return nil
 	}
 	if strings.Contains(source, "${") {
-		t.add(node.Line, "after $if and $for the expression stands without ${ }")
+		t.at(node, "after $if and $for the expression stands without ${ }")
 		return nil
 	}
-	return compileExpression(t.report, source, placeOf(node, 0), true)
+	return compileValue(t.report, source, placeOf(node, 0), true)
 }
 
 var loopHead = regexp.MustCompile(`^([\pL_][\pL\pN_]*)(?:\s*,\s*([\pL_][\pL\pN_]*))?\s+in\s+`)
@@ -386,33 +398,29 @@ func (t treeReader) loop(node *yaml.Node) *loop {
 	m := loopHead.FindStringSubmatch(source)
 	switch {
 	case m == nil:
-		t.add(node.Line, "write `$for: NAME in LIST`, or `$for: NAME, NUMBER in LIST`")
+		t.at(node, "write `$for: NAME in LIST`, or `$for: NAME, NUMBER in LIST`")
 		return nil
 	case strings.Contains(source, "${"):
-		t.add(node.Line, "after $if and $for the expression stands without ${ }")
+		t.at(node, "after $if and $for the expression stands without ${ }")
 		return nil
 	case m[1] == m[2]:
-		t.add(node.Line, "the name %s stands for two things", m[1])
+		t.at(node, "the name %s stands for two things", m[1])
 	}
-	list := compileExpression(t.report, source[len(m[0]):], placeOf(node, utf8.RuneCountInString(m[0])), true)
-	if list == nil {
-		return nil
-	}
-	return &loop{m[1], m[2], list}
+	return &loop{m[1], m[2], compileValue(t.report, source[len(m[0]):], placeOf(node, utf8.RuneCountInString(m[0])), true)}
 }
 
 func (t treeReader) attrs(node *yaml.Node) []attr {
 	if node.Kind != yaml.MappingNode {
-		t.add(node.Line, "$attrs: holds `name: text` lines")
+		t.at(node, "$attrs: holds `name: text` lines")
 		return nil
 	}
 	var attrs []attr
 	for key, value := range t.pairs(node) {
 		if value.Kind != yaml.ScalarNode {
-			t.add(value.Line, "an attribute has one text")
+			t.at(value, "an attribute has one text")
 			continue
 		}
-		a := attr{value: t.leaf(value, false)}
+		a := attr{at: place{key.Line, key.Column}, value: t.leaf(value, false)}
 		a.name, a.optional = strings.CutSuffix(key.Value, "?")
 		attrs = append(attrs, a)
 	}
@@ -421,7 +429,7 @@ func (t treeReader) attrs(node *yaml.Node) []attr {
 
 // leaf reads a text with values in it. Typed, a plain number or yes/no is one.
 func (t treeReader) leaf(node *yaml.Node, typed bool) *leaf {
-	l := &leaf{line: node.Line}
+	l := &leaf{line: node.Line, column: node.Column, bare: node.Style == 0}
 	if !strings.Contains(node.Value, "${") {
 		l.parts = []leafPart{{text: node.Value}}
 		if typed {
@@ -439,13 +447,11 @@ func (t treeReader) leaf(node *yaml.Node, typed bool) *leaf {
 		switch {
 		case source == nil && after == "":
 		case source == nil:
-			t.add(node.Line, "a ${ is not closed by a }")
+			t.at(node, "a ${ is not closed by a }")
 			return l
 		default:
 			at += utf8.RuneCountInString(rest[:strings.Index(rest, *source+"}")])
-			if x := compileExpression(t.report, *source, placeOf(node, at), false); x != nil {
-				l.parts = append(l.parts, leafPart{value: x})
-			}
+			l.parts = append(l.parts, leafPart{value: compileValue(t.report, *source, placeOf(node, at), false)})
 			at += utf8.RuneCountInString(*source) + 1
 		}
 		rest = after
