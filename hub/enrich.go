@@ -442,10 +442,12 @@ func explain(register SystemID, err error) error {
 }
 
 // strictestOf puts together what two registers say of one person: the later one's word,
-// under the stronger of their marks. Under skyddad folkbokföring nothing that says where
-// she lives is kept of either.
+// under the stronger of their marks; an earlier one that does not know has said nothing. Under
+// skyddad folkbokföring nothing that says where she lives is kept of either.
 func (p Person) strictestOf(earlier Person) Person {
-	p.Protection = p.Protection.Strictest(earlier.Protection)
+	if earlier.Protection != ProtectionUnknown {
+		p.Protection = p.Protection.Strictest(earlier.Protection)
+	}
 	if p.Protection == ProtectedRegistration {
 		p.Address, p.Abroad, p.Property = nil, nil, ""
 	}

@@ -72,6 +72,7 @@ type Hub struct {
 	feed        *feed
 	submissions chan struct{} // a submission may be due
 	books       *books
+	importing   sync.Map   // SystemID: whose file is being read
 	pausing     sync.Mutex // held by who reads which systems are paused, and heeds it
 }
 

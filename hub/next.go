@@ -159,11 +159,12 @@ type (
 		Decision
 	}
 
-	// Looked: a named person has read what the case's citizen sees, and why.
+	// Looked: a named person has read what the case's citizen sees, or more, and why.
 	Looked struct {
 		When
 		By     string
 		Reason string
+		Leg    string // whose document she has read, made by a draft; "" for none
 	}
 
 	// Retold: a person has a Teller told again what it was told in a period, and since.
@@ -308,7 +309,11 @@ func (t *transition) apply(e Event) error {
 	case Approved:
 		return t.approved(e)
 	case Looked:
-		t.actBy("looked at", t.c.Submissions[0].Key, "", e.By, e.Reason)
+		what := "looked at"
+		if e.Leg != "" {
+			what = "looked at document"
+		}
+		t.actBy(what, t.c.Submissions[0].Key, e.Leg, e.By, e.Reason)
 		return nil
 	case Retold:
 		return t.retell(e)

@@ -171,6 +171,7 @@ type Relative struct {
 	ID            PersonID // zero for who has only a FodelsetidNr
 	Birth         Date
 	Given, Family string
+	Until         Date // the last day on which it is so; "" while no end has been told
 }
 
 // Protected reports whether p must be handled as protected; unknown counts as yes.

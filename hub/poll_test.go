@@ -16,6 +16,7 @@ type secretive struct {
 	words map[string]string // by its number
 	asked []hub.Key
 	down  error
+	mute  map[string]bool // about which it answers nothing that can be understood
 }
 
 func (s *secretive) Poll(_ context.Context, d hub.Delivery, r hub.Receipt) ([]hub.Report, error) {
@@ -26,6 +27,9 @@ func (s *secretive) Poll(_ context.Context, d hub.Delivery, r hub.Receipt) ([]hu
 	}
 	s.asked = append(s.asked, d.Key)
 	word := s.words[r.Number]
+	if s.mute[r.Number] {
+		return nil, hub.Strange(errors.New("nobody can read this"))
+	}
 	if s.down != nil || word == "" {
 		return nil, s.down
 	}
@@ -108,8 +112,34 @@ func TestPollingStopsAtAnOutage(t *testing.T) {
 		system.mu.Lock()
 		system.down = nil
 		system.mu.Unlock()
+		there := time.Now() // virtual
 		for _, r := range sent {
 			s.until(r, "decided", func(c hub.Case, _ hub.Progress) bool { return c.Step == hub.Beslutat })
+		}
+		if took := time.Since(there); took > 2*time.Minute+time.Second {
+			s.t.Errorf("it took %v to ask about four cases, want one round to its end, and the next", took)
+		}
+	}))
+}
+
+// TestPollingIsNotKeptBack: cases about which a system answers strangely neither keep others
+// from being asked about, nor deliveries from being sent.
+func TestPollingIsNotKeptBack(t *testing.T) {
+	played(t, polling(func(s *stage, system *secretive) {
+		system.mute = map[string]bool{}
+		for _, instance := range []string{"1", "2", "3", "4", "5"} {
+			number := numberOf(s.completed(s.send(instance, "1")))
+			system.mu.Lock()
+			system.mute[number] = true
+			system.mu.Unlock()
+		}
+		last := s.send("6", "1")
+		system.says(numberOf(s.completed(last)), "Beslutat")
+		s.until(last, "decided", func(c hub.Case, _ hub.Progress) bool { return c.Step == hub.Beslutat })
+		for _, c := range s.hub.Circuits() {
+			if c.Cause != "" {
+				s.t.Errorf("%s is not called: %s", c.System, c.Cause)
+			}
 		}
 	}))
 }

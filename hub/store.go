@@ -49,15 +49,16 @@ type Store interface {
 	// Beslutat or an end of her case, in an order of their own, after one; at most n.
 	Undecided(ctx context.Context, s SystemID, after Key, n int) ([]Claim, error)
 
-	// Residents gives those of some persons whom a register that files feed tells of, as the
-	// files that have been read whole have it.
-	Residents(ctx context.Context, s SystemID, ids []PersonID) ([]Person, error)
+	// Residents gives those of some persons whom a register that files feed tells of; or,
+	// coming, whom it will tell of once all that has been kept is shown.
+	Residents(ctx context.Context, s SystemID, ids []PersonID, coming bool) ([]Person, error)
 	// Bookmark gives how far a register's files have been read; zero for one that is empty.
 	Bookmark(ctx context.Context, s SystemID) (Bookmark, error)
 	// KeepResidents stores what a part of a file says, sealed for a municipality, together
 	// with how far that is: who is told of, and who is in the register no more. What a file
-	// says is seen by nobody until the bookmark says that it has been read whole. It gives
-	// ErrConflict when the register is somewhere else than just before at.
+	// says is seen by nobody until the bookmark says that it is shown; what is not, and what
+	// has been replaced, is forgotten. It gives ErrConflict when at does not follow where the
+	// register is.
 	KeepResidents(ctx context.Context, s SystemID, m Municipality, at Bookmark, told []Person, gone []PersonID) error
 
 	// Fetched seals the bytes of a referred file, beside the submission.

@@ -67,56 +67,84 @@ func (h *Hub) changes(ctx context.Context, s Opened, silent *bool) (more bool) {
 }
 
 // poll asks a system about each of its cases that is not decided yet, one after the other,
-// again and again. What it tells is heard as a Tracker's reports are.
+// again and again. What it tells is heard as a Tracker's reports are. A round that breaks off
+// goes on behind the case at which it did, so that none keeps the others from being asked
+// about for ever.
 func (h *Hub) poll(ctx context.Context, s Opened) {
-	every(ctx, cmp.Or(s.Poll, betweenPolls), func() {
-		for after := Key(""); ctx.Err() == nil; {
-			claims, err := h.Store.Undecided(ctx, s.ID, after, pollsAtOnce)
-			if err != nil {
-				h.Log.Error("read undecided cases", "system", s.ID, "error", err)
-			}
-			for _, claim := range claims {
-				if after = claim.Key; !h.pollOne(ctx, s, claim) {
-					return // the system is out of order: so it is for the others
-				}
-			}
-			if len(claims) < pollsAtOnce {
-				return
-			}
-		}
-	})
+	after := Key("")
+	every(ctx, cmp.Or(s.Poll, betweenPolls), func() { after = h.pollFrom(ctx, s, after) })
 }
 
-// How often each case is asked about, and how many are read from the Store at a time.
+// How often each case is asked about, how many are read from the Store at a time, and after
+// how many that are not answered in a row a round breaks off.
 const (
 	betweenPolls = 5 * time.Minute
 	pollsAtOnce  = 100
+	pollsMissed  = 3
 )
 
-// pollOne asks about one case. It reports whether the system is there to be asked about
-// others.
-func (h *Hub) pollOne(ctx context.Context, s Opened, claim Claim) (goOn bool) {
+// pollFrom asks about the cases after one. It gives the case that the next round goes on
+// after, "" when it has asked about all of them.
+func (h *Hub) pollFrom(ctx context.Context, s Opened, after Key) Key {
+	for missed := 0; ctx.Err() == nil; {
+		claims, err := h.Store.Undecided(ctx, s.ID, after, pollsAtOnce)
+		if err != nil {
+			h.Log.Error("read undecided cases", "system", s.ID, "error", err)
+			return after
+		}
+		for _, claim := range claims {
+			called, err := h.pollOne(ctx, s, claim)
+			if !called {
+				return after
+			}
+			after = claim.Key
+			if missed++; err == nil {
+				missed = 0
+			}
+			if missed == pollsMissed || isOutage(err) {
+				return after
+			}
+		}
+		if len(claims) < pollsAtOnce {
+			return ""
+		}
+	}
+	return after
+}
+
+// pollOne asks about one case. Where the system was not to be called it was not; err is why it
+// has not answered.
+func (h *Hub) pollOne(ctx context.Context, s Opened, claim Claim) (called bool, err error) {
 	p := *claim.Case.Find(claim.Key)
 	d := h.dispatchers[s.ID]
 	delivery, err := d.prepared(ctx, claim.Case, p)
 	if err != nil {
-		return true // a person sees to what cannot be read: the others are asked about
+		return true, nil // a person sees to what cannot be read: the others are asked about
 	}
 	var reports []Report
-	asked, err := d.gate.visit(ctx, func() (err error) {
+	called, err = d.gate.visit(ctx, func() (err error) {
 		reports, err = s.Poller.Poll(ctx, delivery, *p.Receipt)
 		return err
 	})
 	switch {
-	case err == nil && len(reports) > 0:
+	case !called || errors.Is(err, ErrNotFound):
+		return called, nil
+	case err != nil:
+		h.Log.Warn("a system does not tell how a case is getting on", "system", s.ID, "delivery", p.Key, "cause", noteOf(err))
+		return true, err
+	case len(reports) > 0:
 		if _, err := h.hear(ctx, s, reports, ""); err != nil {
 			h.Log.Error("store reports", "system", s.ID, "error", err)
 		}
-	case asked && err != nil && !errors.Is(err, ErrNotFound):
-		d.gate.learnFrom(err)
-		h.Log.Warn("a system does not tell how a case is getting on", "system", s.ID, "delivery", p.Key, "cause", noteOf(err))
 	}
-	return asked && d.gate.open().Cause == ""
+	return true, nil
+}
+
+// isOutage reports whether an answer that did not come says of itself that others would not
+// either.
+func isOutage(err error) bool {
+	_, _, cause := AnswerOf(Receipt{Number: "asked"}, err)
+	return cause != "" && cause != ContractBroken
 }
 
 // Hear takes in what a system tells without having been asked, and gives what became of

@@ -82,9 +82,9 @@ func readTexts(fsys fs.FS, folder string, texts map[string][]byte) error {
 		switch {
 		case err != nil:
 			return fmt.Errorf("read %s: %s", name, unreadable(err))
-		case entry.IsDir() && strings.HasSuffix(name, ".test"):
+		case entry.IsDir() && (strings.HasSuffix(name, ".test") || isHidden(name)):
 			return fs.SkipDir
-		case entry.IsDir(), path.Base(name) == "systems.yaml", strings.HasPrefix(path.Base(name), "."):
+		case entry.IsDir(), path.Base(name) == "systems.yaml", isHidden(name):
 			return nil
 		}
 		text, err := fs.ReadFile(fsys, name)
@@ -95,6 +95,9 @@ func readTexts(fsys fs.FS, folder string, texts map[string][]byte) error {
 		return nil
 	})
 }
+
+// isHidden tells what editors and the like keep for themselves.
+func isHidden(name string) bool { return strings.HasPrefix(path.Base(name), ".") }
 
 // pack writes a ZIP file that depends on the texts alone: in order of name, without
 // times, and stored as they are, since a later compressor may compress otherwise.
@@ -147,9 +150,11 @@ func parseNames(texts fs.FS) (map[hub.SystemID]string, error) {
 // kind; what is wrong with them is for those to say who read them whole.
 func (c *configuration) readNames() map[hub.SystemID]string {
 	names := map[hub.SystemID]string{}
+	c.hidden = map[string]bool{}
 	for _, name := range c.files("routes/*/systems.yaml") {
 		p, top := c.open(name)
 		if top == nil {
+			c.hidden[folderOf(name)] = true
 			continue
 		}
 		entries, _ := p.entries(top, "")

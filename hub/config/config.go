@@ -37,6 +37,7 @@ func Check(fsys fs.FS, connectors []hub.Connector) []mapping.Problem {
 	c := newConfiguration(fsys)
 	c.connectors, c.opened = connectors, map[hub.SystemID]hub.System{}
 	systems := c.systems()
+	c.checkCertificates(systems)
 	c.names = c.readNames()
 	bundle := c.compile()
 	c.checkMappings()
@@ -47,14 +48,19 @@ func Check(fsys fs.FS, connectors []hub.Connector) []mapping.Problem {
 	default:
 		c.checkUse(systems, bundle.Routes)
 	}
+	c.checkVoices(systems, bundle.Routes)
 	if exists(fsys, settingsFile) {
 		c.checkCallers(c.settings(nil), bundle)
 	}
 	return c.sorted()
 }
 
-// checkCallers finds clients and operators of a municipality that is not there.
+// checkCallers finds clients and operators of a municipality that is not there, and what clients are
+// to post as, or for, that is not there either.
 func (c *configuration) checkCallers(s *Settings, b *hub.Bundle) {
+	if _, unread := b.Municipalities[""]; unread {
+		return // one that seems to be missing may be that
+	}
 	check := func(line int, name, does string, ms []hub.Municipality) {
 		for _, m := range ms {
 			if _, there := b.Municipalities[m]; !there && isKommunkod(string(m)) {
@@ -64,9 +70,40 @@ func (c *configuration) checkCallers(s *Settings, b *hub.Bundle) {
 	}
 	for _, client := range s.Clients {
 		check(client.Line, client.Name, "call", client.Municipalities)
+		c.checkPosting(client, b)
 	}
 	for _, o := range s.People {
 		check(o.Line, o.Name, "decide", o.Municipalities)
+	}
+}
+
+// checkPosting finds sources and e-services of a client that none of its municipalities has.
+func (c *configuration) checkPosting(client Client, b *hub.Bundle) {
+	p := page{name: settingsFile}
+	defer c.close(&p)
+	sources, services := map[string]bool{}, map[string]bool{}
+	for _, m := range client.Municipalities {
+		if _, there := b.Municipalities[m]; !there {
+			return
+		}
+		for _, name := range sortedKeys(c.namesIn(b.Municipalities[m].Folder)) {
+			sources[name], sources[b.Municipalities[m].Folder+"."+name], sources[shared+"."+name] = true, true, true
+		}
+		for _, r := range b.Routes {
+			if r.Municipality == m {
+				services[r.Service] = true
+			}
+		}
+	}
+	for _, source := range client.written.Systems {
+		if source.text != "" && !sources[source.text] && len(c.hidden) == 0 {
+			p.said(source, "no system of its municipalities is called %s%s", source.text, perhaps(source.text, sortedKeys(sources)))
+		}
+	}
+	for _, service := range client.written.Services {
+		if service.text != "" && service.text != "*" && !services[service.text] && !c.unread {
+			p.said(service, "no route of its municipalities takes the e-service %s%s", service.text, meant(service.text, services))
+		}
 	}
 }
 
@@ -118,7 +155,10 @@ type configuration struct {
 	councils   map[string]hub.MunicipalityText // by folder
 	mappings   map[string]*mapping.Mapping     // by file; nil for one that does not compile
 	forms      map[string]*form                // by file; nil for one that does not compile
+	ways       []*way                          // the routes, beside their own text
 	uses       []use
+	unread     bool            // there is a route that cannot be read at all
+	hidden     map[string]bool // the folders whose systems.yaml cannot be read: any name may stand there
 	problems   []mapping.Problem
 }
 
@@ -145,6 +185,8 @@ func (c *configuration) compile() *hub.Bundle {
 		default:
 			if r := c.route(name); r != nil {
 				c.addRoute(b, r)
+			} else {
+				c.unread = true
 			}
 		}
 	}
@@ -166,11 +208,11 @@ func (c *configuration) addRoute(b *hub.Bundle, r *hub.Route) {
 
 // councilText is a municipality.yaml.
 type councilText struct {
-	Code   word `yaml:"code"`
-	Name   word `yaml:"name"`
-	Colour word `yaml:"colour,omitempty"`
-	Logo   word `yaml:"logo,omitempty"`
-	Help   word `yaml:"help,omitempty"`
+	Code   word `yaml:"code" doc:"the kommunkod: four digits in quotes"`
+	Name   word `yaml:"name" doc:"as the citizen sees it"`
+	Colour word `yaml:"colour,omitempty" doc:"of the municipality's pages: \"#0b5c3a\""`
+	Logo   word `yaml:"logo,omitempty" doc:"an .svg or .png file beside this one"`
+	Help   word `yaml:"help,omitempty" doc:"where a citizen turns with questions"`
 }
 
 // readCouncils reads who the municipalities are.
@@ -203,10 +245,10 @@ func (c *configuration) council(p *page, top *yaml.Node, folder string) hub.Muni
 	var text councilText
 	p.fill(top, &text)
 	if code := text.Code.text; code != "" && !isKommunkod(code) {
-		p.add(text.Code.line, `a kommunkod is four digits in quotes, such as "0114"`)
+		p.said(text.Code, `a kommunkod is four digits in quotes, such as "0114"`)
 	}
 	if text.Colour.text != "" && !colour.MatchString(text.Colour.text) {
-		p.add(text.Colour.line, `a colour is written "#0b5c3a": # and six of 0–9 and a–f, in quotes`)
+		p.said(text.Colour, `a colour is written "#0b5c3a": # and six of 0–9 and a–f, in quotes`)
 		text.Colour.text = ""
 	}
 	return hub.MunicipalityText{
@@ -230,16 +272,16 @@ func (c *configuration) logo(p *page, folder string, name word) *hub.Logo {
 	}
 	kind := logos[path.Ext(name.text)]
 	if kind == "" || path.Base(name.text) != name.text {
-		p.add(name.line, "a logo is an .svg or a .png file beside municipality.yaml")
+		p.said(name, "a logo is an .svg or a .png file beside municipality.yaml")
 		return nil
 	}
 	picture, err := fs.ReadFile(c.fsys, "routes/"+folder+"/"+name.text)
 	switch {
 	case err != nil:
-		p.add(name.line, "%s: %s", name.text, unreadable(err))
+		p.said(name, "%s: %s", name.text, unreadable(err))
 		return nil
 	case len(picture) > largestLogo:
-		p.add(name.line, "%s is larger than 64 KiB", name.text)
+		p.said(name, "%s is larger than 64 KiB", name.text)
 		return nil
 	}
 	return &hub.Logo{Type: kind, Bytes: picture}
@@ -277,10 +319,19 @@ func (c *configuration) files(pattern string) []string {
 	return names
 }
 
+// called gives what people call the files that match a pattern.
+func (c *configuration) called(pattern, folder, ending string) []string {
+	names := c.files(pattern)
+	for i, name := range names {
+		names[i] = strings.TrimSuffix(strings.TrimPrefix(name, folder), ending)
+	}
+	return names
+}
+
 // sorted gives the problems in order of file and line, each once.
 func (c *configuration) sorted() []mapping.Problem {
 	slices.SortStableFunc(c.problems, func(a, b mapping.Problem) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Text, b.Text))
 	})
 	return slices.Compact(c.problems)
 }

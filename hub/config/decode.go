@@ -11,14 +11,17 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/mapping"
 )
 
-// A word is a text and the line where it stands; or, for a setting that was not read
+// A word is a text and where it stands; or, for a setting that was not read
 // from a file, where it came from.
 type word struct {
-	text string
-	line int
-	from string
+	text   string
+	line   int
+	column int
+	quoted bool
+	from   string
 }
 
 var (
@@ -36,7 +39,7 @@ func (p *page) decode(n *yaml.Node, into reflect.Value, key string) {
 	switch t := into.Type(); {
 	case t == wordType:
 		text, _ := p.text(n, key)
-		*into.Addr().Interface().(*word) = word{text: text, line: n.Line}
+		*into.Addr().Interface().(*word) = word{text: text, line: n.Line, column: n.Column, quoted: n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0}
 	case t == secretType:
 		p.secret(n, into.Addr().Interface().(*hub.Secret), key)
 	case t == durationType:
@@ -59,7 +62,7 @@ func (p *page) decode(n *yaml.Node, into reflect.Value, key string) {
 	case t.Kind() == reflect.Map:
 		p.dictionary(n, into, key)
 	default:
-		p.add(n.Line, "%s is of a type that no configuration can have", key)
+		p.at(n, "%s is of a type that no configuration can have", key)
 	}
 }
 
@@ -73,17 +76,19 @@ func (p *page) table(n *yaml.Node, into reflect.Value, key string) {
 		return
 	}
 	fields := fieldsOf(into.Type())
+	misspelt := map[string]bool{}
 	for _, e := range entries {
 		f, known := fields[e.key.Value]
 		if !known {
-			p.add(e.key.Line, "there is no key called %s%s%s", e.key.Value, under(key), meant(e.key.Value, fields))
+			misspelt[mapping.Nearest(e.key.Value, sortedKeys(fields))] = true
+			p.at(e.key, "there is no key called %s%s%s", e.key.Value, under(key), meant(e.key.Value, fields))
 			continue
 		}
 		p.decode(e.value, into.Field(f.index), e.key.Value)
 		delete(fields, e.key.Value)
 	}
 	for _, name := range sortedKeys(fields) {
-		if fields[name].required && !written(entries, name) {
+		if fields[name].required && !written(entries, name) && !misspelt[name] {
 			p.add(n.Line, "%s is missing%s", name, under(key))
 		}
 	}
@@ -98,7 +103,7 @@ type entry struct{ key, value *yaml.Node }
 // entries gives a mapping's keys in order, once each.
 func (p *page) entries(n *yaml.Node, key string) ([]entry, bool) {
 	if n.Kind != yaml.MappingNode {
-		p.add(n.Line, "%s must be a table of keys and values", cmp.Or(key, "this"))
+		p.at(n, "%s must be a table of keys and values", cmp.Or(key, "this"))
 		return nil, false
 	}
 	var es []entry
@@ -106,9 +111,9 @@ func (p *page) entries(n *yaml.Node, key string) ([]entry, bool) {
 		e := entry{n.Content[i], n.Content[i+1]}
 		switch {
 		case e.key.Kind != yaml.ScalarNode:
-			p.add(e.key.Line, "a key must be a text")
+			p.at(e.key, "a key must be a text")
 		case written(es, e.key.Value):
-			p.add(e.key.Line, "%s is written twice%s", e.key.Value, under(key))
+			p.at(e.key, "%s is written twice%s", e.key.Value, under(key))
 		default:
 			es = append(es, e)
 		}
@@ -122,7 +127,7 @@ func written(es []entry, name string) bool {
 
 func (p *page) list(n *yaml.Node, into reflect.Value, key string) {
 	if n.Kind != yaml.SequenceNode {
-		p.add(n.Line, "%s must be a list: [ … ], or one line with - for each", key)
+		p.at(n, "%s must be a list: [ … ], or one line with - for each", key)
 		return
 	}
 	into.Set(reflect.MakeSlice(into.Type(), len(n.Content), len(n.Content)))
@@ -154,14 +159,14 @@ func (p *page) dictionary(n *yaml.Node, into reflect.Value, key string) {
 func (p *page) text(n *yaml.Node, key string) (text string, ok bool) {
 	switch {
 	case n.Kind != yaml.ScalarNode:
-		p.add(n.Line, "%s must be a text", key)
+		p.at(n, "%s must be a text", key)
 	case isNull(n) || n.Value == "":
-		p.add(n.Line, "%s has no value", key)
+		p.at(n, "%s has no value", key)
 	case n.ShortTag() == "!!int" && strings.HasPrefix(n.Value, "0") && len(n.Value) > 1:
-		p.add(n.Line, "%s is a text: write \"%s\" in quotes, since many tools read a bare %s as another number",
+		p.at(n, "%s is a text: write \"%s\" in quotes, since many tools read a bare %s as another number",
 			key, n.Value, n.Value)
 	case n.ShortTag() != "!!str":
-		p.add(n.Line, "%s is a text: write \"%s\" in quotes", key, n.Value)
+		p.at(n, "%s is a text: write \"%s\" in quotes", key, n.Value)
 	default:
 		return n.Value, true
 	}
@@ -175,14 +180,14 @@ func (p *page) yesNo(n *yaml.Node, into reflect.Value, key string) {
 	case "no", "false":
 		into.SetBool(false)
 	default:
-		p.add(n.Line, "%s must be yes or no", key)
+		p.at(n, "%s must be yes or no", key)
 	}
 }
 
 func (p *page) number(n *yaml.Node, into reflect.Value, key string) {
 	i, err := strconv.ParseInt(n.Value, 10, into.Type().Bits())
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || err != nil {
-		p.add(n.Line, "%s must be a whole number", key)
+		p.at(n, "%s must be a whole number", key)
 		return
 	}
 	into.SetInt(i)
@@ -191,7 +196,7 @@ func (p *page) number(n *yaml.Node, into reflect.Value, key string) {
 func (p *page) duration(n *yaml.Node, into reflect.Value, key string) {
 	d, err := time.ParseDuration(n.Value)
 	if n.Kind != yaml.ScalarNode || err != nil || d < 0 {
-		p.add(n.Line, "%s must be a time with its unit, such as 500ms, 30s or 5m", key)
+		p.at(n, "%s must be a time with its unit, such as 500ms, 30s or 5m", key)
 		return
 	}
 	into.SetInt(int64(d))
@@ -199,12 +204,12 @@ func (p *page) duration(n *yaml.Node, into reflect.Value, key string) {
 
 func (p *page) secret(n *yaml.Node, into *hub.Secret, key string) {
 	if n.Kind != yaml.ScalarNode {
-		p.add(n.Line, "%s %s", key, errNotReference)
+		p.at(n, "%s %s", key, errNotReference)
 		return
 	}
 	secret, err := p.secrets.read(n.Value)
 	if err != nil {
-		p.add(n.Line, "%s %s", key, err)
+		p.at(n, "%s %s", key, err)
 	}
 	*into = secret
 }
@@ -241,11 +246,8 @@ func meant[V any](misspelt string, known map[string]V) string {
 	if len(names) == 0 {
 		return ""
 	}
-	closest := slices.MinFunc(names, func(a, b string) int {
-		return cmp.Compare(distance(misspelt, a), distance(misspelt, b))
-	})
-	if distance(misspelt, closest) <= 2 {
-		return "; did you mean " + closest + "?"
+	if near := perhaps(misspelt, names); near != "" {
+		return near
 	}
 	if len(names) == 1 {
 		return "; there is only " + names[0]
@@ -253,27 +255,12 @@ func meant[V any](misspelt string, known map[string]V) string {
 	return "; there are " + strings.Join(names, ", ")
 }
 
-// distance counts the letters that must be added, taken away or changed to make b
-// of a (Levenshtein).
-func distance(a, b string) int {
-	from, to := []rune(a), []rune(b)
-	row := make([]int, len(to)+1)
-	for j := range row {
-		row[j] = j
+// perhaps suggests the name that a misspelt one is close to, if it is close to any.
+func perhaps(misspelt string, names []string) string {
+	if name := mapping.Nearest(misspelt, names); name != "" {
+		return "; did you mean " + name + "?"
 	}
-	for i, x := range from {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j, y := range to {
-			change := diagonal
-			if x != y {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(to)]
+	return ""
 }
 
 func sortedKeys[V any](m map[string]V) []string {

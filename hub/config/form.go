@@ -1,11 +1,13 @@
 package config
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/document"
+	"github.com/knutpunkt/knutpunkt/hub/mapping"
 )
 
 // A form is the schema of a form's answers, as the hub asks for it.
@@ -27,15 +29,21 @@ func compileForm(fsys fs.FS, file string) (*form, error) {
 // relative gives a file's name under schemas/.
 func relative(file string) string { return file[len("schemas/"):] }
 
-// unusable says why a schema cannot be used.
-func unusable(fsys fs.FS, file string, err error) string {
-	if !fs.ValidPath(file) || path.Clean(file) != file {
-		return "a schema is named by its file's place under schemas/"
+// unusable tells why a schema cannot be used: at the schema's own line where it is wrong, and where
+// the route names it when it is not there.
+func (w *way) unusable(name word, file string, err error) {
+	var wrong *document.SchemaError
+	switch {
+	case !fs.ValidPath(file) || path.Clean(file) != file:
+		w.page.said(name, "a schema is named by its file's place under schemas/")
+	case !exists(w.fsys, file):
+		names := append(w.called("schemas/*", "schemas/", ""), w.called("schemas/*/*", "schemas/", "")...)
+		w.page.said(name, "there is no file %s%s", file, perhaps(name.text, names))
+	case errors.As(err, &wrong):
+		w.problems = append(w.problems, mapping.SchemaProblem(wrong))
+	default:
+		w.page.said(name, "%s is no JSON Schema that can be used", file)
 	}
-	if !exists(fsys, file) {
-		return "there is no file " + file
-	}
-	return file + " is no JSON Schema that can be used: " + err.Error()
 }
 
 // Fit types the answers by the schema.

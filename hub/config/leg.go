@@ -13,6 +13,7 @@ import (
 // the form.
 type use struct {
 	where   string // the leg's file:line
+	to      hub.SystemID
 	mapping *mapping.Mapping
 	envs    []mapping.Env
 }
@@ -46,15 +47,19 @@ func (w *way) leg(text legText) {
 		leg.On = hub.Both
 	}
 	if leg.On != hub.First && leg.On != hub.Completion && leg.On != hub.Both {
-		w.page.add(text.On.line, "on is first, completion or both")
+		w.page.said(text.On, "on is first, completion or both")
 	}
-	where := word{text: leg.Name, line: max(text.Name.line, text.To.line)}
+	where := text.Name
+	if where.text == "" {
+		where = text.To
+	}
+	where.text = leg.Name
 	if leg.Name != "" && (!isName(leg.Name) || correction.MatchString(leg.Name)) {
-		w.page.add(where.line, "a leg is called by lower-case letters a–z, digits, - and _, beginning with a letter, "+
+		w.page.said(where, "a leg is called by lower-case letters a–z, digits, - and _, beginning with a letter, "+
 			"and not ending as a correction does (-r2)")
 	}
 	if slices.ContainsFunc(w.route.Legs, func(l hub.Leg) bool { return l.Name == leg.Name && l.Name != "" }) {
-		w.page.add(where.line, "two legs are called %s: give one of them a name of its own", leg.Name)
+		w.page.said(where, "two legs are called %s: give one of them a name of its own", leg.Name)
 	} else {
 		w.takeName(where)
 	}
@@ -103,14 +108,14 @@ func (w *way) checkAfter(text legText, leg hub.Leg) {
 			known[other.Name] = true
 		}
 		delete(known, leg.Name)
-		w.page.add(text.After.line, "no leg is called %s%s", leg.After, meant(leg.After, known))
+		w.page.said(text.After, "no leg is called %s%s", leg.After, meant(leg.After, known))
 	case slices.Contains(w.chain(leg), leg.Name):
-		w.page.add(text.After.line, "%s would wait for itself", leg.Name)
+		w.page.said(text.After, "%s would wait for itself", leg.Name)
 	case w.line(before.Name) > w.line(leg.Name):
-		w.page.add(text.After.line, "%s stands below: write it above %s, since what goes to one system goes in the order of the lines",
+		w.page.said(text.After, "%s stands below: write it above %s, since what goes to one system goes in the order of the lines",
 			before.Name, leg.Name)
 	case before.On != hub.Both && before.On != leg.On:
-		w.page.add(text.After.line, "%s is only for on: %s, so %s would wait for ever: write the same on: here",
+		w.page.said(text.After, "%s is only for on: %s, so %s would wait for ever: write the same on: here",
 			before.Name, before.On, leg.Name)
 	}
 }
@@ -155,7 +160,7 @@ func (w *way) useMapping(text legText, i int) {
 	if m == nil {
 		return
 	}
-	u := use{where: w.page.where(text.Mapping.line), mapping: m}
+	u := use{where: w.page.where(text.Mapping.line), to: leg.To, mapping: m}
 	for _, answers := range w.types {
 		env := w.env
 		env.Answers, env.Legs = answers, w.chain(*leg)
@@ -172,7 +177,7 @@ func (w *way) mapping(name word) *mapping.Mapping {
 	}
 	file := "mappings/" + name.text + ".yaml"
 	if _, compiled := w.mappings[file]; !compiled && !exists(w.fsys, file) {
-		w.page.add(name.line, "there is no mapping %s: it would be in %s", name.text, file)
+		w.page.said(name, "there is no mapping %s: it would be in %s%s", name.text, file, perhaps(name.text, w.called("mappings/*/*.yaml", "mappings/", ".yaml")))
 		return nil
 	}
 	return w.compileMapping(file)
@@ -183,36 +188,67 @@ func (c *configuration) compileMapping(file string) *mapping.Mapping {
 	if m, compiled := c.mappings[file]; compiled {
 		return m
 	}
-	m, problems := mapping.Compile(c.fsys, file)
+	m, problems := mapping.CompileToCheck(c.fsys, file)
 	c.problems = append(c.problems, problems...)
-	if len(problems) > 0 {
-		m = nil
-	}
 	c.mappings[file] = m
 	return m
 }
 
-// checkMappings compiles every mapping that there is, holds each against the forms
-// and registers of the routes that use it, and runs its tests.
+// checkMappings compiles every mapping that there is, runs its tests, and holds it against the forms
+// and registers of the routes that use it. What leaves is held against a schema, or the mapping says
+// that the system has none.
 func (c *configuration) checkMappings() {
 	for _, file := range c.files("mappings/*/*.yaml") {
-		if m := c.compileMapping(file); m != nil {
-			c.problems = append(c.problems, mapping.RunTests(c.fsys, m)...)
+		m := c.compileMapping(file)
+		if m == nil {
+			continue
 		}
-	}
-	for _, u := range c.uses {
-		for _, env := range u.envs {
-			c.problems = append(c.problems, u.wrong(env)...)
+		if !m.Claims() {
+			c.add(file, 1, "schema is missing: name the system's own XSD or JSON Schema, under schemas/, or write schema: none if it has none")
 		}
+		c.problems = append(c.problems, mapping.RunTests(c.fsys, m)...)
 	}
+	for _, name := range c.files("mappings/*/*.yml") {
+		c.add(name, 1, "the file is not read: its name must end in .yaml")
+	}
+	c.checkUses()
+	c.checkTaken()
+	c.leaveShown()
 }
 
-// wrong tells what is wrong with a mapping where a leg uses it, and which leg that is.
-func (u use) wrong(env mapping.Env) []mapping.Problem {
-	problems := u.mapping.CheckFor(env)
-	for i, problem := range problems {
-		text, caret, _ := strings.Cut(problem.Text, "\n")
-		problems[i].Text = strings.TrimSuffix(text+", as "+u.where+" uses it\n"+caret, "\n")
+// leaveShown leaves out what a mapping's tests show of a line that is known to be wrong without them.
+func (c *configuration) leaveShown() {
+	type line struct {
+		file string
+		n    int
 	}
-	return problems
+	told := map[line]bool{}
+	for _, p := range c.problems {
+		told[line{p.File, p.Line}] = told[line{p.File, p.Line}] || !p.IsShown()
+	}
+	c.problems = slices.DeleteFunc(c.problems, func(p mapping.Problem) bool { return p.IsShown() && told[line{p.File, p.Line}] })
+}
+
+// checkUses tells once what is wrong with a mapping where legs use it, and which legs those are.
+func (c *configuration) checkUses() {
+	users := map[mapping.Problem][]string{}
+	for _, u := range c.uses {
+		for _, env := range u.envs {
+			c.problems = append(c.problems, mapping.CheckCases(c.fsys, u.mapping, env)...)
+			for _, problem := range u.mapping.CheckFor(env) {
+				if !slices.Contains(users[problem], u.where) {
+					users[problem] = append(users[problem], u.where)
+				}
+			}
+		}
+	}
+	for problem, legs := range users {
+		text, caret, _ := strings.Cut(problem.Text, "\n")
+		uses := legs[0] + " uses it"
+		if len(legs) > 1 {
+			uses = strings.Join(legs, " and ") + " use it"
+		}
+		problem.Text = strings.TrimSuffix(text+", as "+uses+"\n"+caret, "\n")
+		c.problems = append(c.problems, problem)
+	}
 }

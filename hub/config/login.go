@@ -30,15 +30,15 @@ type Login struct {
 }
 
 type loginText struct {
-	Issuer  word        `yaml:"issuer"`
-	Client  word        `yaml:"client"`
-	Secret  *hub.Secret `yaml:"secret,omitempty"`
-	Key     word        `yaml:"key,omitempty"`
-	KeyID   word        `yaml:"key-id,omitempty"`
-	Levels  []word      `yaml:"acr"`
-	Address word        `yaml:"address"`
-	Also    []word      `yaml:"also,omitempty"`
-	Logout  bool        `yaml:"logout,omitempty"`
+	Issuer  word        `yaml:"issuer" doc:"the provider of e-IDs (OpenID Connect), exactly as it names itself"`
+	Client  word        `yaml:"client" doc:"what we are called there"`
+	Secret  *hub.Secret `yaml:"secret,omitempty" doc:"by which it knows us: env:NAME or file:PATH; not beside key"`
+	Key     word        `yaml:"key,omitempty" doc:"a private key in PEM that we sign with, instead of a secret: file:PATH"`
+	KeyID   word        `yaml:"key-id,omitempty" doc:"what the provider calls that key"`
+	Levels  []word      `yaml:"acr" doc:"the levels of assurance that will do, by the provider's own names"`
+	Address word        `yaml:"address" doc:"of these pages, as citizens' browsers know it: https://HOST"`
+	Also    []word      `yaml:"also,omitempty" doc:"more addresses of the provider's that may be called"`
+	Logout  bool        `yaml:"logout,omitempty" doc:"yes: who logs out here logs out there too"`
 	Line    int
 }
 
@@ -63,7 +63,7 @@ func (p *page) login(text *loginText) *Login {
 	case text.Secret == nil && text.Key.line == 0 && text.Line > 0:
 		p.add(text.Line, "login has neither secret nor key: the provider could not know that it is us")
 	case text.KeyID.line > 0 && text.Key.line == 0:
-		p.add(text.KeyID.line, "key-id is the provider's name of a key, and there is no key")
+		p.said(text.KeyID, "key-id is the provider's name of a key, and there is no key")
 	}
 	return l
 }
@@ -73,7 +73,7 @@ func (p *page) levels(text *loginText) []string {
 	var all []string
 	for _, level := range text.Levels {
 		if strings.ContainsAny(level.text, " \t") {
-			p.add(level.line, "an acr is one word, the provider's own name of a level of assurance: write several as a list")
+			p.said(level, "an acr is one word, the provider's own name of a level of assurance: write several as a list")
 		}
 		all = append(all, level.text)
 	}
@@ -89,7 +89,7 @@ func (p *page) callable(address word) []string {
 		return nil
 	}
 	if problem := wrongAddress(address.text); problem != "" {
-		p.add(address.line, "%s", problem)
+		p.said(address, "%s", problem)
 		return nil
 	}
 	return []string{address.text}
@@ -102,11 +102,11 @@ func (p *page) origin(w word) string {
 		return ""
 	}
 	if problem := wrongAddress(w.text); problem != "" {
-		p.add(w.line, "%s", problem)
+		p.said(w, "%s", problem)
 		return ""
 	}
 	if at, err := url.Parse(w.text); err != nil || at.Path != "" || strings.ToLower(at.Host) != at.Host {
-		p.add(w.line, "the pages' address is written https://HOST in lower case, without a path and without a / at its end")
+		p.said(w, "the pages' address is written https://HOST in lower case, without a path and without a / at its end")
 		return ""
 	}
 	return w.text
@@ -119,17 +119,17 @@ func (p *page) signer(w word) crypto.Signer {
 		return nil
 	}
 	if err := private(path); err != nil {
-		p.add(w.line, "key %s", err)
+		p.said(w, "key %s", err)
 		return nil
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		p.add(w.line, "key %s", errNoFile)
+		p.said(w, "key %s", errNoFile)
 		return nil
 	}
 	key := parseKey(text)
 	if key == nil {
-		p.add(w.line, "key names a file that is no private key in PEM: one of RSA (2048 bits or more), P-256, P-384, P-521 or Ed25519")
+		p.said(w, "key names a file that is no private key in PEM: one of RSA (2048 bits or more), P-256, P-384, P-521 or Ed25519")
 	}
 	return key
 }

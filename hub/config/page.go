@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
@@ -43,6 +44,35 @@ func (p *page) add(line int, format string, args ...any) {
 	})
 }
 
+// at notes a problem with what stands at a node, and said one with a text.
+func (p *page) at(n *yaml.Node, format string, args ...any) {
+	p.add(n.Line, format, args...)
+	p.problems[len(p.problems)-1].Column = n.Column
+}
+
+func (p *page) said(w word, format string, args ...any) {
+	p.add(w.line, format, args...)
+	p.problems[len(p.problems)-1].Column = w.column
+}
+
+// within notes what is wrong with the one value that a text holds, with the column of the place that
+// the caret below it shows.
+func (p *page) within(w word, problems []mapping.Problem) {
+	_, before, _ := strings.Cut(w.text, "${")
+	start := w.column + utf8.RuneCountInString(w.text[:len(w.text)-len(before)])
+	if w.quoted {
+		start++
+	}
+	for _, problem := range problems {
+		lines := strings.Split(problem.Text, "\n")
+		dots, caret := strings.CutSuffix(strings.TrimPrefix(lines[len(lines)-1], " | "), "^")
+		if problem.Column = w.column; caret && len(lines) > 1 {
+			problem.Column = start + len(dots)
+		}
+		p.problems = append(p.problems, problem)
+	}
+}
+
 // where names a line of the page.
 func (p *page) where(line int) string { return fmt.Sprintf("%s:%d", p.name, line) }
 
@@ -57,7 +87,7 @@ func (p *page) parse(text []byte) *yaml.Node {
 	var wrong *yaml.LoadError
 	switch {
 	case errors.As(err, &wrong):
-		p.add(wrong.Mark.Line, "%s", explain(wrong, string(text)))
+		p.at(&yaml.Node{Line: wrong.Mark.Line, Column: max(wrong.Mark.Column, 1)}, "%s", explain(wrong, string(text)))
 		return nil
 	case err != nil:
 		p.add(1, "this is not YAML that can be read")
@@ -68,7 +98,7 @@ func (p *page) parse(text []byte) *yaml.Node {
 	}
 	top := doc.Content[0]
 	if top.Kind != yaml.MappingNode {
-		p.add(top.Line, "the file must consist of `key: value` lines")
+		p.at(top, "the file must consist of `key: value` lines")
 		return nil
 	}
 	if !p.plain(top) {
@@ -82,14 +112,14 @@ func (p *page) parse(text []byte) *yaml.Node {
 func (p *page) plain(n *yaml.Node) bool {
 	switch {
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
-		p.add(n.Line, "anchors and aliases (& and *) are not used here: write the text out, "+
+		p.at(n, "anchors and aliases (& and *) are not used here: write the text out, "+
 			"or in quotes if it is a text")
 		return false
 	case n.ShortTag() == "!!merge" && n.Style == 0:
-		p.add(n.Line, "<< is not used here: write the keys out")
+		p.at(n, "<< is not used here: write the keys out")
 		return false
 	case n.Style&yaml.TaggedStyle != 0:
-		p.add(n.Line, "tags (!) are not used here: write a text that begins with ! in quotes")
+		p.at(n, "tags (!) are not used here: write a text that begins with ! in quotes")
 		return false
 	}
 	return !slices.ContainsFunc(n.Content, func(child *yaml.Node) bool { return !p.plain(child) })
@@ -103,27 +133,26 @@ func explain(e *yaml.LoadError, text string) string {
 	if column >= 1 && column-1 < len([]rune(line)) {
 		from = string([]rune(line)[column-1:])
 	}
-	place := fmt.Sprintf(" (column %d)", max(column, 1))
 	switch {
 	case strings.HasPrefix(from, "\t") || strings.HasPrefix(line, "\t"):
 		return "the line is indented with a tab: use spaces"
 	case strings.HasPrefix(from, "@"):
-		return "a key or text cannot begin with @: write it in quotes, or an XML attribute under $attrs" + place
+		return "a key or text cannot begin with @: write it in quotes, or an XML attribute under $attrs"
 	case strings.HasPrefix(from, "`"), strings.HasPrefix(from, "%"):
-		return "a text cannot begin with " + from[:1] + ": write it in quotes" + place
+		return "a text cannot begin with " + from[:1] + ": write it in quotes"
 	case strings.Contains(e.Message, "mapping values are not allowed") && strings.Contains(line, "${"):
 		return "a colon and a space inside ${ } end the text: write the whole value in quotes, " +
-			"or choose with $if or a table instead of ? :" + place
+			"or choose with $if or a table instead of ? :"
 	case strings.Contains(e.Message, "mapping values are not allowed"):
-		return "a second colon and space on the line: write the value in quotes" + place
+		return "a second colon and space on the line: write the value in quotes"
 	case strings.Contains(e.ContextMsg, "flow") && strings.Contains(line, "${"):
-		return "inside { } and [ ] a ${ } must be written in double quotes" + place
+		return "inside { } and [ ] a ${ } must be written in double quotes"
 	case strings.Contains(e.ContextMsg, "flow mapping"):
-		return "a { is not ended by its }, or a comma is missing" + place
+		return "a { is not ended by its }, or a comma is missing"
 	case strings.Contains(e.ContextMsg, "flow sequence"):
-		return "a [ is not ended by its ], or a comma is missing" + place
+		return "a [ is not ended by its ], or a comma is missing"
 	case strings.Contains(e.ContextMsg, "quoted scalar"):
-		return "a text in quotes is not ended" + place
+		return "a text in quotes is not ended"
 	case strings.Contains(e.Message, "no documents"):
 		return "the file is empty"
 	case strings.Contains(e.Message, "multiple"):
@@ -131,7 +160,7 @@ func explain(e *yaml.LoadError, text string) string {
 	case strings.Contains(e.Message, "UTF-8"), strings.Contains(e.Message, "control characters"):
 		return "the file is not plain UTF-8 text: save it as UTF-8"
 	}
-	return "this is not YAML that can be read" + place + ": " + e.Message
+	return "this is not YAML that can be read: " + e.Message
 }
 
 // lineAt gives a line of text, counted from 1.

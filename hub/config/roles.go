@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/mapping"
 )
@@ -18,7 +21,7 @@ import (
 // tryOut has a connector read its entry, to find what is wrong with it. Where a
 // configuration is checked without its secrets, it goes on to open the system, which
 // reaches for nothing, to see what it can do.
-func (c *configuration) tryOut(p *page, connector hub.Connector, s System) {
+func (c *configuration) tryOut(p *page, connector hub.Connector, s System, entry *yaml.Node) {
 	decode := func(into any) error {
 		err := s.Decode(into)
 		p.problems = append(p.problems, problemsOf(err)...)
@@ -27,17 +30,47 @@ func (c *configuration) tryOut(p *page, connector hub.Connector, s System) {
 		}
 		return err
 	}
-	system, err := connector.Open(context.Background(), c.nowhere(s.ID), decode)
+	system, err := connector.Certified(s.Certificates...).Open(context.Background(), c.nowhere(s.ID), decode)
 	switch {
 	case err == nil:
 		c.opened[s.ID] = system
+		p.checkLevels(s, system.Can)
 	case !errors.Is(err, errTried) && problemsOf(err) == nil:
-		p.add(s.Line, "the connector %s does not take this: %s", s.Connector,
-			strings.ReplaceAll(err.Error(), "\n", "; "))
+		p.refused(s, entry, err)
 	}
 	if err == nil && system.Close != nil {
 		system.Close()
 	}
+}
+
+// refused puts what a connector does not take where it stands: each line of its error begins
+// with a key, such as operations.case.find, of which it is about as much as is written.
+func (p *page) refused(s System, entry *yaml.Node, err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		key, _, _ := strings.Cut(line, ": ")
+		if at := deepest(entry, key); at != nil {
+			p.at(at, "%s", line)
+		} else {
+			p.add(s.Line, "the connector %s does not take this: %s", s.Connector, line)
+		}
+	}
+}
+
+// deepest gives the key of a table that a dotted path leads to, or the last on the way that is
+// there; nil where not even the first is.
+func deepest(table *yaml.Node, path string) *yaml.Node {
+	for i := 0; table.Kind == yaml.MappingNode && i+1 < len(table.Content); i += 2 {
+		key := table.Content[i]
+		rest, begins := strings.CutPrefix(path, key.Value)
+		switch {
+		case !begins || key.Value == "":
+		case rest == "":
+			return key
+		case rest[0] == '.':
+			return cmp.Or(deepest(table.Content[i+1], rest[1:]), key)
+		}
+	}
+	return nil
 }
 
 // errTried ends the opening of a system when its config has been read.
@@ -72,6 +105,9 @@ type noResidents struct{}
 func (noResidents) Known(context.Context, ...hub.PersonID) ([]hub.Person, error) {
 	return nil, errNowhere
 }
+func (noResidents) Coming(context.Context, ...hub.PersonID) ([]hub.Person, error) {
+	return nil, errNowhere
+}
 func (noResidents) Bookmark(context.Context) (hub.Bookmark, error) { return hub.Bookmark{}, errNowhere }
 func (noResidents) Keep(context.Context, hub.Bookmark, []hub.Person, []hub.PersonID) error {
 	return errNowhere
@@ -87,21 +123,21 @@ func (w *way) checkSource() {
 	s, ok := w.opened[w.route.From]
 	silent := s.Register == nil && s.Destination == nil && s.Tracker == nil && s.Fetcher == nil && s.Teller == nil
 	if ok && s.Source == nil && !silent {
-		w.page.add(w.text.From.System.line, "%s is no source: no forms come from it", w.route.From)
+		w.page.said(w.text.From.System, "%s is no source: no forms come from it", w.route.From)
 	}
 }
 
 // checkRegister sees to it that a register can be asked about persons.
 func (w *way) checkRegister(register word, id hub.SystemID) {
 	if s, ok := w.opened[id]; ok && s.Register == nil {
-		w.page.add(register.line, "%s is no register: it cannot be asked about persons", id)
+		w.page.said(register, "%s is no register: it cannot be asked about persons", id)
 	}
 }
 
 // checkTeller sees to it that whom a route has told can be told.
 func (w *way) checkTeller(name word, id hub.SystemID) {
 	if s, ok := w.opened[id]; ok && s.Teller == nil {
-		w.page.add(name.line, "%s can be told nothing", id)
+		w.page.said(name, "%s can be told nothing", id)
 	}
 }
 
@@ -113,11 +149,11 @@ func (w *way) checkDestination(text legText, leg hub.Leg) {
 	case !ok:
 		return
 	case s.Destination == nil:
-		w.page.add(text.To.line, "%s takes no deliveries", leg.To)
+		w.page.said(text.To, "%s takes no deliveries", leg.To)
 	case leg.Mapping != nil:
 		operation := leg.Mapping.Operation()
 		if _, known := s.Can[operation]; !known {
-			w.page.add(text.Mapping.line, "%s cannot do %s, which the mapping %s is for%s",
+			w.page.said(text.Mapping, "%s cannot do %s, which the mapping %s is for%s",
 				leg.To, operation, text.Mapping.text, meant(operation, s.Can))
 		}
 	}
@@ -130,7 +166,7 @@ func (c *configuration) checkUse(systems []System, routes []*hub.Route) {
 	for _, r := range routes {
 		used[r.From] = true
 		for _, e := range r.Enrich {
-			used[e.Register] = true
+			used[e.Register], used[e.Then] = true, true
 		}
 		for _, leg := range r.Legs {
 			used[leg.To] = true
@@ -142,6 +178,20 @@ func (c *configuration) checkUse(systems []System, routes []*hub.Route) {
 	for _, s := range systems {
 		if !used[s.ID] {
 			c.add(s.File, s.Line, "no route names %s", s.ID)
+		}
+	}
+}
+
+// checkVoices finds systems that the citizen hears, and of whose words no step is made.
+func (c *configuration) checkVoices(systems []System, routes []*hub.Route) {
+	for _, r := range routes {
+		for _, s := range systems {
+			of := c.opened[s.ID]
+			tells := of.Tracker != nil || of.Poller != nil || len(s.Reports) > 0
+			if s.ID == r.Voice() && tells && len(s.Words) == 0 {
+				c.add(s.File, s.Line, "the citizen hears %s, and it has no words: write under words: what each of its own words means, "+
+					"or no step would follow", s.ID)
+			}
 		}
 	}
 }

@@ -12,55 +12,55 @@ import (
 
 // routeText is a route as it is written.
 type routeText struct {
-	Title     word            `yaml:"title"`
-	English   word            `yaml:"title-en,omitempty"`
-	From      fromText        `yaml:"from"`
-	Answers   word            `yaml:"answers,omitempty"`
-	Versions  map[string]word `yaml:"versions,omitempty"`
-	Parties   []partyText     `yaml:"parties,omitempty"`
-	Enrich    []enrichText    `yaml:"enrich,omitempty"`
-	Deliver   []legText       `yaml:"deliver"`
-	Tell      []word          `yaml:"tell,omitempty"`
-	National  bool            `yaml:"kundhandelser,omitempty"`
-	Protected word            `yaml:"protected"`
-	Expect    map[string]word `yaml:"expect,omitempty"`
-	Keep      word            `yaml:"keep"`
-	Decision  word            `yaml:"decision"`
-	Owner     word            `yaml:"owner"`
+	Title     word            `yaml:"title" doc:"what the citizen sees the case called; ${service.title} in mappings"`
+	English   word            `yaml:"title-en,omitempty" doc:"the same in English"`
+	From      fromText        `yaml:"from" doc:"where the forms come from"`
+	Answers   word            `yaml:"answers,omitempty" doc:"the form's JSON Schema, under schemas/; for every version that versions does not name"`
+	Versions  map[string]word `yaml:"versions,omitempty" doc:"other schemas, by the version of the form"`
+	Parties   []partyText     `yaml:"parties,omitempty" doc:"the persons and organisations in the form"`
+	Enrich    []enrichText    `yaml:"enrich,omitempty" doc:"what registers are asked, in order"`
+	Deliver   []legText       `yaml:"deliver" doc:"who gets what: a leg for each document"`
+	Tell      []word          `yaml:"tell,omitempty" doc:"systems that are told of each Status, beside the platform"`
+	National  bool            `yaml:"kundhandelser,omitempty" doc:"yes: the national Mina ärenden is told of these cases"`
+	Protected word            `yaml:"protected" values:"hold withhold" doc:"what becomes of a case with a protected person in it: hold, and a person decides; or withhold, and it goes on without addresses"`
+	Expect    map[string]word `yaml:"expect,omitempty" keys:"Step" doc:"what the citizen is promised, by Step: \"2 arbetsdagar\", \"6 veckor\""`
+	Keep      word            `yaml:"keep" doc:"how long what is personal is kept: \"90 dagar\", \"1 år\""`
+	Decision  word            `yaml:"decision" doc:"the decision on retention (gallringsbeslut) that keep follows"`
+	Owner     word            `yaml:"owner" doc:"who answers for the route"`
 }
 
 type fromText struct {
-	System  word `yaml:"system"`
-	Service word `yaml:"service"`
+	System  word `yaml:"system" doc:"the source, by its name in systems.yaml"`
+	Service word `yaml:"service" doc:"the e-service, by the source's own number or name, in quotes where it is a number"`
 }
 
 type partyText struct {
-	Role    word `yaml:"role"`
-	ID      word `yaml:"id,omitempty"`
-	Follows bool `yaml:"follows,omitempty"`
-	Email   word `yaml:"email,omitempty"`
-	Phone   word `yaml:"phone,omitempty"`
+	Role    word `yaml:"role" doc:"what mappings call them: parties.ROLE"`
+	ID      word `yaml:"id,omitempty" doc:"an expression that gives a personnummer or an organisationsnummer; left out for the applicant whom our own JSON names"`
+	Follows bool `yaml:"follows,omitempty" doc:"yes: may follow the case in Mina ärenden"`
+	Email   word `yaml:"email,omitempty" doc:"an expression that gives where they want to hear of news; needs follows"`
+	Phone   word `yaml:"phone,omitempty" doc:"an expression that gives where they want to hear of news; needs follows"`
 	Line    int
 }
 
 type enrichText struct {
-	Register word `yaml:"register"`
-	Then     word `yaml:"then,omitempty"`
-	Person   word `yaml:"person"`
-	As       word `yaml:"as"`
-	Optional bool `yaml:"optional,omitempty"`
-	Alive    bool `yaml:"alive,omitempty"`
-	Follows  bool `yaml:"follows,omitempty"`
+	Register word `yaml:"register" doc:"which register, by its name in systems.yaml"`
+	Then     word `yaml:"then,omitempty" doc:"another register, which is asked when the first does not know"`
+	Person   word `yaml:"person" doc:"who is asked about: ${parties.sökande}, or somebody whom an earlier answer names"`
+	As       word `yaml:"as" doc:"what mappings call the answer"`
+	Optional bool `yaml:"optional,omitempty" doc:"yes: the case goes on without an answer"`
+	Alive    bool `yaml:"alive,omitempty" doc:"yes: a person looks first when the register says that this one has died or moved abroad"`
+	Follows  bool `yaml:"follows,omitempty" doc:"yes: whoever is found may follow the case"`
 }
 
 type legText struct {
-	To      word `yaml:"to"`
-	Name    word `yaml:"name,omitempty"`
-	Mapping word `yaml:"mapping"`
-	On      word `yaml:"on,omitempty"`
-	After   word `yaml:"after,omitempty"`
-	Step    word `yaml:"step,omitempty"`
-	Voice   bool `yaml:"voice,omitempty"`
+	To      word `yaml:"to" doc:"the system that gets the document, by its name in systems.yaml"`
+	Name    word `yaml:"name,omitempty" doc:"what the leg is called, where two have the same system; the system's name when left out"`
+	Mapping word `yaml:"mapping" doc:"what makes the document: SYSTEM/DOCUMENT, under mappings/"`
+	On      word `yaml:"on,omitempty" values:"first completion both" doc:"first: the first form of a case; completion: those that come after; both, when left out"`
+	After   word `yaml:"after,omitempty" doc:"the leg whose receipt this one waits for, and may read: ${diarium.number}"`
+	Step    word `yaml:"step,omitempty" values:"Step" doc:"what its receipt means to the citizen"`
+	Voice   bool `yaml:"voice,omitempty" doc:"yes, at one leg: the system that the citizen hears"`
 	Line    int
 }
 
@@ -82,6 +82,7 @@ func (c *configuration) route(name string) *hub.Route {
 		return nil
 	}
 	w := &way{configuration: c, page: p, env: mapping.Env{Parties: map[string]bool{}, Lookups: map[string]bool{}}}
+	c.ways = append(c.ways, w)
 	p.fill(top, &w.text)
 	council := c.councils[folderOf(name)]
 	w.route = &hub.Route{
@@ -125,17 +126,17 @@ func (w *way) system(name word) hub.SystemID {
 			return hub.SystemID(id)
 		}
 	}
-	if name.text != "" {
-		w.page.add(name.line, "no system is called %s in routes/%s/systems.yaml or routes/shared/systems.yaml%s",
+	if name.text != "" && !w.hidden[folder] && !w.hidden[shared] {
+		w.page.said(name, "no system is called %s in routes/%s/systems.yaml or routes/shared/systems.yaml%s",
 			name.text, folder, meant(name.text, w.namesIn(folder)))
 	}
 	return ""
 }
 
 // namesIn gives what a municipality's routes can call systems.
-func (w *way) namesIn(folder string) map[string]bool {
+func (c *configuration) namesIn(folder string) map[string]bool {
 	names := map[string]bool{}
-	for id := range w.names {
+	for id := range c.names {
 		if in, name, _ := strings.Cut(string(id), "."); in == folder || in == shared {
 			names[name] = true
 		}
@@ -180,7 +181,7 @@ func (w *way) schema(name word) *form {
 	if !known {
 		var err error
 		if f, err = compileForm(w.fsys, file); err != nil {
-			w.page.add(name.line, "%s", unusable(w.fsys, file, err))
+			w.unusable(name, file, err)
 		}
 		w.forms[file] = f
 	}
@@ -225,7 +226,7 @@ func (w *way) textOf(expression word) (text func(hub.Known) string) {
 			env.Answers = answers
 			var problems []mapping.Problem
 			text, problems = mapping.CompileText(expression.text, env, w.page.name, expression.line)
-			w.page.problems = append(w.page.problems, problems...)
+			w.page.within(expression, problems)
 		}
 	}
 	if text == nil {
@@ -243,7 +244,7 @@ func (w *way) find(expression word) (find func(hub.Known) ([]hub.Party, error), 
 		env.Answers = answers
 		var problems []mapping.Problem
 		find, list, problems = mapping.CompileFind(expression.text, env, w.page.name, expression.line)
-		w.page.problems = append(w.page.problems, problems...)
+		w.page.within(expression, problems)
 	}
 	if find == nil {
 		find = nobody
@@ -259,7 +260,7 @@ func (w *way) enrich() {
 		w.checkRegister(e.Register, register)
 		w.checkRegister(e.Then, then)
 		if then == register && then != "" {
-			w.page.add(e.Then.line, "%s is asked already: then names another register", then)
+			w.page.said(e.Then, "%s is asked already: then names another register", then)
 		}
 		w.route.Enrich = append(w.route.Enrich, hub.Enrichment{
 			Register: register, Then: then, As: e.As.text, List: list, Find: find,
@@ -284,9 +285,9 @@ func (w *way) takeName(name word) bool {
 	case name.text == "":
 		return false
 	case slices.Contains(reserved, name.text):
-		w.page.add(name.line, "%s means something else in mappings: choose another name", name.text)
+		w.page.said(name, "%s means something else in mappings: choose another name", name.text)
 	case asked, slices.ContainsFunc(w.route.Legs, func(l hub.Leg) bool { return l.Name == name.text && l.Name != "" }):
-		w.page.add(name.line, "%s is the name of something else in this route", name.text)
+		w.page.said(name, "%s is the name of something else in this route", name.text)
 	default:
 		return true
 	}
@@ -301,9 +302,9 @@ func (w *way) tell() {
 		w.checkTeller(name, id)
 		switch {
 		case id == w.route.From && id != "":
-			w.page.add(name.line, "%s is told already, since the forms come from it", name.text)
+			w.page.said(name, "%s is told already, since the forms come from it", name.text)
 		case slices.Contains(w.route.Tell, id) && id != "":
-			w.page.add(name.line, "%s is named twice", name.text)
+			w.page.said(name, "%s is named twice", name.text)
 		default:
 			w.route.Tell = append(w.route.Tell, id)
 		}
@@ -330,7 +331,7 @@ func (w *way) promises() {
 	policy := w.text.Protected
 	w.route.Protected = hub.Policy(policy.text)
 	if policy.text != "" && w.route.Protected != hub.Hold && w.route.Protected != hub.Withhold {
-		w.page.add(policy.line, "protected is hold (a person decides) or withhold (it goes on without addresses)")
+		w.page.said(policy, "protected is hold (a person decides) or withhold (it goes on without addresses)")
 	}
 	w.route.Keep = w.term(w.text.Keep, "keep")
 	for _, name := range sortedKeys(w.text.Expect) {
@@ -350,7 +351,7 @@ func (w *way) term(text word, key string) hub.Term {
 	}
 	term, err := hub.ParseTerm(text.text)
 	if err != nil || len(strings.Fields(text.text)) != 2 {
-		w.page.add(text.line, "%s: %s", key, hub.ErrTerm)
+		w.page.said(text, "%s: %s", key, hub.ErrTerm)
 	}
 	return term
 }

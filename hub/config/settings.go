@@ -36,6 +36,8 @@ type Client struct {
 	Key            KeyFrom
 	Kundhandelser  bool // it asks for the national Mina ärenden, and does nothing else
 	Line           int  // where it stands in knutpunkt.yaml
+
+	written clientText
 }
 
 // An Operator is a person who works the list of what rests with people.
@@ -84,31 +86,31 @@ func Environment(variables []string) []Override {
 
 // settingsText is knutpunkt.yaml as it is written.
 type settingsText struct {
-	Listen   word                  `yaml:"listen,omitempty"`
-	Operator word                  `yaml:"operator,omitempty"`
-	Store    word                  `yaml:"store,omitempty"`
-	Bus      word                  `yaml:"bus,omitempty"`
-	Keys     word                  `yaml:"keys,omitempty"`
-	Clients  map[string]clientText `yaml:"clients,omitempty"`
-	People   map[string]personText `yaml:"operators,omitempty"`
-	TLS      *tlsText              `yaml:"tls,omitempty"`
-	Login    *loginText            `yaml:"login,omitempty"`
-	Proxies  []word                `yaml:"proxies,omitempty"`
+	Listen   word                  `yaml:"listen,omitempty" doc:"host:port of the public API and of the citizens' pages; 127.0.0.1:8700 when left out"`
+	Operator word                  `yaml:"operator,omitempty" doc:"host:port of the console, the metrics and the health: for operators alone; 127.0.0.1:8701 when left out"`
+	Store    word                  `yaml:"store,omitempty" doc:"where what is received is kept: sqlite:PATH"`
+	Bus      word                  `yaml:"bus,omitempty" values:"memory" doc:"what wakes those who wait: memory"`
+	Keys     word                  `yaml:"keys,omitempty" doc:"the file of keys that personal data are sealed with: file:PATH; knutpunkt keys init makes it"`
+	Clients  map[string]clientText `yaml:"clients,omitempty" doc:"the platforms and systems that may call, by name"`
+	People   map[string]personText `yaml:"operators,omitempty" doc:"who may decide about what rests with people, by name"`
+	TLS      *tlsText              `yaml:"tls,omitempty" doc:"the certificate of the public API; without it something before it must speak TLS"`
+	Login    *loginText            `yaml:"login,omitempty" doc:"how citizens show who they are on the public pages; without it there are no pages for them"`
+	Proxies  []word                `yaml:"proxies,omitempty" doc:"addresses and networks whose word on where a call came from is believed"`
 }
 
 type clientText struct {
-	Municipalities []word       `yaml:"municipalities"`
-	Services       []word       `yaml:"services"`
-	Secrets        []hub.Secret `yaml:"secrets"`
-	Systems        []word       `yaml:"systems,omitempty"`
-	Key            word         `yaml:"key,omitempty"`
-	Kundhandelser  bool         `yaml:"kundhandelser,omitempty"`
+	Municipalities []word       `yaml:"municipalities" doc:"the kommunkoder, in quotes, for which it may post and whose cases it may read"`
+	Services       []word       `yaml:"services" doc:"the e-services that it may post, by the platform's own numbers; \"*\" for all"`
+	Secrets        []hub.Secret `yaml:"secrets" doc:"any of which it shows to be known: env:NAME or file:PATH; several while one is being changed"`
+	Systems        []word       `yaml:"systems,omitempty" doc:"the sources in systems.yaml that it may post as; left out: any of its municipalities'"`
+	Key            word         `yaml:"key,omitempty" values:"header derived" doc:"header (when left out): it sends an Idempotency-Key with each form; derived: its own id and version of the form decide"`
+	Kundhandelser  bool         `yaml:"kundhandelser,omitempty" doc:"yes: it asks for the events of the national Mina ärenden, and posts nothing"`
 	Line           int
 }
 
 type personText struct {
-	Municipalities []word     `yaml:"municipalities"`
-	Secret         hub.Secret `yaml:"secret"`
+	Municipalities []word     `yaml:"municipalities" doc:"whose cases she sees: kommunkoder in quotes, or \"*\" alone for every municipality here"`
+	Secret         hub.Secret `yaml:"secret" doc:"by which she shows that it is her: env:NAME or file:PATH"`
 	Line           int
 }
 
@@ -140,7 +142,7 @@ func (c *configuration) settings(overrides []Override) *Settings {
 		Proxies: p.proxies(text.Proxies), Login: p.login(text.Login),
 	}
 	if s.Listen == s.Operator && top != nil {
-		p.add(text.Operator.line, "listen and operator are the same address: what operators see is for them alone")
+		p.said(text.Operator, "listen and operator are the same address: what operators see is for them alone")
 	}
 	c.close(p)
 	return s
@@ -174,7 +176,7 @@ func (p *page) wrong(w word, text string) {
 	if w.from != "" {
 		text = w.from + ": " + text
 	}
-	p.add(w.line, "%s", text)
+	p.said(w, "%s", text)
 }
 
 func (p *page) address(w word, key, usual string) string {
@@ -255,7 +257,7 @@ func (p *page) clients(texts map[string]clientText) []Client {
 }
 
 func (p *page) client(name string, text clientText) Client {
-	c := Client{Name: name, Line: text.Line, Secrets: text.Secrets, Key: KeyFrom(text.Key.text), Kundhandelser: text.Kundhandelser}
+	c := Client{Name: name, Line: text.Line, written: text, Secrets: text.Secrets, Key: KeyFrom(text.Key.text), Kundhandelser: text.Kundhandelser}
 	c.Municipalities = p.kommunkoder(text.Municipalities)
 	for _, service := range text.Services {
 		c.Services = append(c.Services, service.text)
@@ -267,7 +269,7 @@ func (p *page) client(name string, text clientText) Client {
 		c.Key = Header
 	}
 	if c.Key != Header && c.Key != Derived {
-		p.add(text.Key.line, "key is header (the client sends an Idempotency-Key) or derived (its own id of the form decides)")
+		p.said(text.Key, "key is header (the client sends an Idempotency-Key) or derived (its own id of the form decides)")
 	}
 	for _, list := range []struct {
 		key    string
@@ -286,7 +288,7 @@ func (p *page) kommunkoder(codes []word) []hub.Municipality {
 	var all []hub.Municipality
 	for _, code := range codes {
 		if !isKommunkod(code.text) && code.text != "" {
-			p.add(code.line, `a kommunkod is four digits in quotes, such as "0114"`)
+			p.said(code, `a kommunkod is four digits in quotes, such as "0114"`)
 		}
 		all = append(all, hub.Municipality(code.text))
 	}

@@ -29,10 +29,13 @@ type System struct {
 	Maintenance  []Window            // when it is closed
 	Reports      []hub.Secret        // by any of which it may sign what it tells unasked (Standard Webhooks)
 	TLS          TLS
-	Addresses    []string   // that it may be called at: those written in its entry, and no others
-	Decode       hub.Decode // fills the connector's config; its error is a Problems
-	File         string     // where the entry stands
+	Addresses    []string          // that it may be called at: those written in its entry, and no others
+	Certificates []hub.Certificate // what has been proved of it as its entry stands
+	Entry        string            // the fingerprint of that
+	Decode       hub.Decode        // fills the connector's config; its error is a Problems
+	File         string            // where the entry stands
 	Line         int
+	unproved     string // why what Certificates do not prove is not proved
 }
 
 // TLS names PEM files: what the hub shows a system, and whom it trusts to be that
@@ -41,21 +44,21 @@ type TLS struct{ Certificate, Key, CA string }
 
 // systemText is the part of an entry that is the hub's and not the connector's.
 type systemText struct {
-	Connector   word            `yaml:"connector"`
-	TLS         *tlsText        `yaml:"tls,omitempty"`
-	Words       map[string]word `yaml:"words,omitempty"`
-	Pace        word            `yaml:"pace,omitempty"`
-	Concurrency int             `yaml:"concurrency,omitempty"`
-	Poll        time.Duration   `yaml:"poll,omitempty"`
-	Maintenance []word          `yaml:"maintenance,omitempty"`
-	Reports     []hub.Secret    `yaml:"reports,omitempty"`
+	Connector   word            `yaml:"connector" doc:"which kind of system it is"`
+	TLS         *tlsText        `yaml:"tls,omitempty" doc:"PEM files: what we show the system, and whom we trust to be it"`
+	Words       map[string]word `yaml:"words,omitempty" values:"Step" doc:"the system's own words, and the Step that each means to the citizen; one that is not here changes nothing"`
+	Pace        word            `yaml:"pace,omitempty" doc:"no more calls than this: \"10/s\", \"600/min\" or \"1000/h\""`
+	Concurrency int             `yaml:"concurrency,omitempty" doc:"calls at a time; 8 when left out"`
+	Poll        time.Duration   `yaml:"poll,omitempty" doc:"how often it is asked what has happened; 30s when left out"`
+	Maintenance []word          `yaml:"maintenance,omitempty" doc:"when it is closed, in Swedish time: \"sun 03:00-05:00\", \"mon-fri 22:00-04:00\"; what comes meanwhile waits"`
+	Reports     []hub.Secret    `yaml:"reports,omitempty" doc:"the secrets by any of which it signs what it tells unasked (Standard Webhooks)"`
 	Line        int
 }
 
 type tlsText struct {
-	Certificate word `yaml:"certificate,omitempty"`
-	Key         word `yaml:"key,omitempty"`
-	CA          word `yaml:"ca,omitempty"`
+	Certificate word `yaml:"certificate,omitempty" doc:"what we show, in PEM: file:PATH"`
+	Key         word `yaml:"key,omitempty" doc:"the private key of that certificate: file:PATH, readable for its owner alone"`
+	CA          word `yaml:"ca,omitempty" doc:"whom we trust to be the system; the machine's own roots when left out: file:PATH"`
 	Line        int
 }
 
@@ -79,7 +82,7 @@ func (c *configuration) systemsOf(p *page, top *yaml.Node) []System {
 	for _, e := range entries {
 		name := e.key.Value
 		if !isName(name) {
-			p.add(e.key.Line, "a system is called by lower-case letters a–z, digits, - and _, beginning with a letter")
+			p.at(e.key, "a system is called by lower-case letters a–z, digits, - and _, beginning with a letter")
 		}
 		if s, ok := c.readSystem(p, e, hub.SystemID(folder+"."+name)); ok {
 			s.Municipality = c.councils[folder].Code
@@ -93,7 +96,7 @@ func (c *configuration) systemsOf(p *page, top *yaml.Node) []System {
 // own config, to find what is wrong with it.
 func (c *configuration) readSystem(p *page, e entry, id hub.SystemID) (System, bool) {
 	if e.value.Kind != yaml.MappingNode {
-		p.add(e.key.Line, "%s must be a table that says which connector it is for, and how it is reached", e.key.Value)
+		p.at(e.key, "%s must be a table that says which connector it is for, and how it is reached", e.key.Value)
 		return System{}, false
 	}
 	connector, kind := c.connectorOf(p, e)
@@ -104,14 +107,15 @@ func (c *configuration) readSystem(p *page, e entry, id hub.SystemID) (System, b
 		ID: id, Connector: kind, Words: p.words(text.Words),
 		Pace: p.pace(text.Pace), Concurrency: text.Concurrency, Poll: text.Poll,
 		Maintenance: p.windows(text.Maintenance), Reports: c.reports(p, id, text), TLS: p.tls(text.TLS),
-		Addresses: p.called(e.value, connector), File: p.name, Line: e.key.Line,
+		Addresses: p.called(e.value, connector), File: p.name, Line: e.key.Line, Entry: entryOf(theirs),
 	}
+	s.Certificates, s.unproved = c.certificateOf(id, kind, s.Entry)
 	if text.Concurrency < 0 {
 		p.add(text.Line, "concurrency is how many calls may be under way at a time: 1 or more")
 	}
 	s.Decode = strictly(p, theirs, e.key.Value)
 	if connector != nil {
-		c.tryOut(p, *connector, s)
+		c.tryOut(p, *connector, s, e.value)
 	}
 	return s, true
 }
@@ -141,7 +145,7 @@ func (c *configuration) connectorOf(p *page, e entry) (*hub.Connector, string) {
 		known[c.connectors[i].Name] = true
 	}
 	if name != "" {
-		p.add(e.key.Line, "there is no connector called %s%s", name, meant(name, known))
+		p.at(e.key, "there is no connector called %s%s", name, meant(name, known))
 	}
 	return nil, name
 }
@@ -173,7 +177,7 @@ func (p *page) split(n *yaml.Node, connector *hub.Connector) (ours, theirs *yaml
 			theirs.Content = append(theirs.Content, key, value)
 		}
 		if connector != nil && !isOurs && !isTheirs {
-			p.add(key.Line, "there is no key called %s for a system of the kind %s%s",
+			p.at(key, "there is no key called %s for a system of the kind %s%s",
 				key.Value, connector.Name, meant(key.Value, keysOf(*connector, common)))
 		}
 	}
@@ -224,7 +228,7 @@ func (p *page) words(table map[string]word) map[string]hub.Step {
 	for _, written := range sortedKeys(table) {
 		step, normal := table[written], hub.Normal(written)
 		if _, twice := words[normal]; twice {
-			p.add(step.line, "%q is written twice: words are compared without regard to upper and lower case", normal)
+			p.said(step, "%q is written twice: words are compared without regard to upper and lower case", normal)
 		}
 		words[normal] = p.step(step)
 	}
@@ -236,7 +240,7 @@ func (p *page) step(w word) hub.Step {
 	if s := hub.Step(w.text); s.Rank() > 0 || w.text == "" {
 		return s
 	}
-	p.add(w.line, "%s is no step: the steps are inkommet, registrerat, under-handlaggning, komplettering, "+
+	p.said(w, "%s is no step: the steps are inkommet, registrerat, under-handlaggning, komplettering, "+
 		"beslutat, avslutat, atertaget and avvisat", w.text)
 	return ""
 }
@@ -250,7 +254,7 @@ func (p *page) pace(w word) float64 {
 	n, err := strconv.Atoi(strings.TrimSpace(count))
 	per := map[string]float64{"s": 1, "min": 60, "h": 3600}[strings.TrimSpace(unit)]
 	if err != nil || n < 1 || per == 0 {
-		p.add(w.line, `pace is a number of calls and a time: "10/s", "600/min" or "1000/h"`)
+		p.said(w, `pace is a number of calls and a time: "10/s", "600/min" or "1000/h"`)
 		return 0
 	}
 	return float64(n) / per
@@ -266,7 +270,7 @@ func (p *page) tls(t *tlsText) TLS {
 	}
 	if t.Key.text != "" && p.secrets.env != nil && strings.HasPrefix(t.Key.text, "file:") {
 		if err := private(p.secrets.path(t.Key.text)); err != nil {
-			p.add(t.Key.line, "key %s", err)
+			p.said(t.Key, "key %s", err)
 		}
 	}
 	return TLS{Certificate: p.file(t.Certificate, "certificate"), Key: p.file(t.Key, "key"), CA: p.file(t.CA, "ca")}
@@ -275,24 +279,38 @@ func (p *page) tls(t *tlsText) TLS {
 // file reads the place of a file, which is written file:PATH.
 func (p *page) file(w word, key string) string {
 	if w.text != "" && (!strings.HasPrefix(w.text, "file:") || w.text == "file:") {
-		p.add(w.line, "%s must be written file:PATH", key)
+		p.said(w, "%s must be written file:PATH", key)
 		return ""
 	}
 	return p.secrets.path(w.text)
 }
 
 // called gives the addresses that the hub may call: all that are written in an entry but
-// those that are for people to follow.
+// those that are for people to follow, and names that only look like addresses.
 func (p *page) called(entry *yaml.Node, connector *hub.Connector) []string {
 	var all []string
 	for i := 0; i+1 < len(entry.Content); i += 2 {
-		written := p.addresses(entry.Content[i+1])
-		isLink := func(f hub.Field) bool { return f.Link && f.Name == entry.Content[i].Value }
-		if connector == nil || !slices.ContainsFunc(connector.Fields, isLink) {
+		field := fieldCalled(connector, entry.Content[i].Value)
+		if field.Names {
+			continue
+		}
+		if written := p.addresses(entry.Content[i+1]); !field.Link {
 			all = append(all, written...)
 		}
 	}
 	return all
+}
+
+// fieldCalled gives what a connector says of a key; nothing, where it has none.
+func fieldCalled(connector *hub.Connector, name string) hub.Field {
+	if connector != nil {
+		for _, f := range connector.Fields {
+			if f.Name == name {
+				return f
+			}
+		}
+	}
+	return hub.Field{}
 }
 
 // addresses gives every address that is written in an entry: writing one is leave to
@@ -300,7 +318,7 @@ func (p *page) called(entry *yaml.Node, connector *hub.Connector) []string {
 func (p *page) addresses(n *yaml.Node) []string {
 	if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "://") {
 		if problem := wrongAddress(n.Value); problem != "" {
-			p.add(n.Line, "%s", problem)
+			p.at(n, "%s", problem)
 			return nil
 		}
 		return []string{n.Value}

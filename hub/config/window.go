@@ -35,7 +35,7 @@ func (p *page) windows(texts []word) []Window {
 	for _, w := range texts {
 		windows, ok := parseWindow(w.text)
 		if !ok && w.text != "" {
-			p.add(w.line, `maintenance is written as a day, or days, and a time: "mon 18:00-20:00", "mon-fri 22:00-04:00"`)
+			p.said(w, `maintenance is written as a day, or days, and a time: "mon 18:00-20:00", "mon-fri 22:00-04:00"`)
 		}
 		all = append(all, windows...)
 	}

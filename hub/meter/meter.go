@@ -53,7 +53,7 @@ func New(clock func() time.Time) *Meter {
 		}, []string{"connector", "role"}),
 		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "knutpunkt_register_lookups_total",
-			Help: "Look-ups since this process began, by connector and outcome: found, not-found, failed.",
+			Help: "Look-ups since this process began, by connector and outcome: found, partly, not-found, failed.",
 		}, []string{"connector", "outcome"}),
 		wakes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "knutpunkt_wakes_total", Help: "Wakes that were put on the bus since this process began.",
@@ -154,9 +154,12 @@ func (r *register) Lookup(ctx context.Context, id hub.PersonID) (hub.Person, err
 	defer r.m.timed(r.connector, "lookup")()
 	p, err := r.Register.Lookup(ctx, id)
 	outcome := "found"
-	if errors.Is(err, hub.ErrNotFound) {
+	switch {
+	case errors.Is(err, hub.ErrNotFound):
 		outcome = "not-found"
-	} else if err != nil {
+	case errors.Is(err, hub.ErrPartly):
+		outcome = "partly"
+	case err != nil:
 		outcome = "failed"
 	}
 	r.m.lookups.WithLabelValues(r.connector, outcome).Inc()

@@ -32,6 +32,13 @@ func (a answers) Lookup(context.Context, hub.PersonID) (hub.Person, error) {
 	return hub.Person{}, a.err
 }
 
+// fed is a register whose latest file is of an hour ago.
+type fed struct{ hub.Importer }
+
+func (fed) Fed(context.Context) (hub.Fed, error) {
+	return hub.Fed{Bookmark: hub.Bookmark{AsOf: time.Now().Add(-time.Hour)}, Until: time.Now().Add(time.Hour)}, nil
+}
+
 // page opens a store and a hub under a meter, does something, and gives the page.
 func page(t *testing.T, do func(*meter.Meter, hub.Store)) string {
 	t.Helper()
@@ -55,7 +62,8 @@ func page(t *testing.T, do func(*meter.Meter, hub.Store)) string {
 	defer wakes.Close()
 	h := hub.New(hub.Options{
 		Store: store, Bus: wakes, Bundle: &hub.Bundle{Municipalities: map[hub.Municipality]hub.MunicipalityText{"1080": {}}}, Clock: time.Now, Log: log,
-		Systems: []hub.Opened{{ID: "k.diarium", System: m.System("k.diarium", "sif", hub.System{}), Words: map[string]hub.Step{"beslutat": hub.Beslutat}}},
+		Systems: []hub.Opened{{ID: "k.diarium", System: m.System("k.diarium", "sif", hub.System{}), Words: map[string]hub.Step{"beslutat": hub.Beslutat}},
+			{ID: "k.kir", System: m.System("k.kir", "kir", hub.System{Importer: fed{}})}},
 	})
 	m.Watch(h, store, log)
 	do(m, store)
@@ -85,7 +93,7 @@ func TestWhatIsCounted(t *testing.T) {
 			d := m.System("k.diarium", "sif", hub.System{Destination: answers{err}}).Destination
 			d.Deliver(t.Context(), hub.Delivery{})
 		}
-		for _, err := range []error{nil, hub.ErrNotFound, errors.New("down")} {
+		for _, err := range []error{nil, hub.ErrNotFound, errors.New("down"), hub.ErrPartly} {
 			m.System("k.navet", "navet", hub.System{Register: answers{err}}).Register.Lookup(t.Context(), hub.PersonID{})
 		}
 	})
@@ -101,6 +109,8 @@ func TestWhatIsCounted(t *testing.T) {
 		`knutpunkt_register_lookups_total{connector="navet",outcome="found"} 1`,
 		`knutpunkt_register_lookups_total{connector="navet",outcome="not-found"} 1`,
 		`knutpunkt_register_lookups_total{connector="navet",outcome="failed"} 1`,
+		`knutpunkt_register_lookups_total{connector="navet",outcome="partly"} 1`,
+		`knutpunkt_register_recent{system="k.kir"} 1`,
 		`knutpunkt_held{reason="protected"} 0`,
 		`knutpunkt_circuit_open{cause="down",connector="sif"} 0`,
 		`knutpunkt_durability{mode="sqlite-full"} 1`,

@@ -34,6 +34,8 @@ var (
 	unnumbered = desc("unnumbered_rows", "Feed rows that no reader sees yet.")
 	orphans    = desc("orphan_reports", "Reports of systems that have fitted no delivery for a day.")
 	words      = desc("untranslated_words", "Words that a system has used and no table translates.", "system")
+	registered = desc("register_age_seconds", "How long ago it is that a register which files feed was right; 0 while it is empty.", "system")
+	recent     = desc("register_recent", "1 while the word of a register which files feed is recent enough to go by.", "system")
 	durability = desc("durability", "1 for the mode in which forms are accepted.", "mode")
 )
 
@@ -41,7 +43,7 @@ var (
 const countFor = 5 * time.Second
 
 func (r *rows) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{accepted, states, held, waiting, oldest, circuits, diskFree, unnumbered, orphans, words, durability} {
+	for _, d := range []*prometheus.Desc{accepted, states, held, waiting, oldest, circuits, diskFree, unnumbered, orphans, words, registered, recent, durability} {
 		ch <- d
 	}
 }
@@ -54,6 +56,7 @@ func (r *rows) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(durability, 1, r.s.Durability(ctx))
 	r.circuits(gauge)
+	r.registers(ctx, gauge)
 	c, err := r.s.Counts(ctx, r.m.clock())
 	if err != nil {
 		r.log.Error("count rows for metrics", "error", err)
@@ -81,6 +84,29 @@ func (r *rows) Collect(ch chan<- prometheus.Metric) {
 		if s.Tracker != nil || len(s.Words)+len(s.Reports) > 0 {
 			gauge(words, float64(c.Words[s.ID]), string(s.ID))
 		}
+	}
+}
+
+// registers tells of those that files feed.
+func (r *rows) registers(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) {
+	for _, s := range r.hub.Systems {
+		if s.Importer == nil {
+			continue
+		}
+		fed, err := s.Importer.Fed(ctx)
+		if err != nil {
+			r.log.Error("read a register's state for metrics", "system", s.ID, "error", err)
+			continue
+		}
+		age, isRecent := 0.0, 0.0
+		if now := r.m.clock(); !fed.AsOf.IsZero() {
+			age = now.Sub(fed.AsOf).Seconds()
+			if now.Before(fed.Until) {
+				isRecent = 1
+			}
+		}
+		gauge(registered, age, string(s.ID))
+		gauge(recent, isRecent, string(s.ID))
 	}
 }
 

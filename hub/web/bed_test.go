@@ -48,6 +48,7 @@ type bed struct {
 	diarium  *diarium
 	counter  hub.Counter         // of Karlskrona's own platform; nil where it cannot be asked
 	teller   hub.Teller          // that platform; nil where it is not told
+	importer hub.Importer        // Karlskrona's register of residents; nil where it is no such
 	closed   atomic.Bool         // the diarium is in its maintenance window
 	words    map[string]hub.Step // the diarium's own
 	stop     func()
@@ -117,6 +118,7 @@ func (b *bed) build(t testing.TB) {
 			},
 			{ID: "eslov.portal", Reports: []hub.Secret{eslovSigns}}, {ID: "shared.oep", System: hub.System{Source: lines{}}},
 			{ID: "karlskrona.blankett", System: hub.System{Source: lines{}}, Reports: []hub.Secret{formSigns}},
+			{ID: "karlskrona.kir", System: hub.System{Importer: b.importer}},
 			{ID: "shared.blankett", System: hub.System{Source: lines{}}, Reports: []hub.Secret{sharedSign}},
 		},
 	})

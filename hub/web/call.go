@@ -114,7 +114,7 @@ var segments = map[string]*regexp.Regexp{
 	"{id}":           regexp.MustCompile(`^[0-9A-Za-z_-]{10,40}$`),
 	"{system}":       regexp.MustCompile(`^[a-z0-9_-]{1,60}(\.[a-z0-9_-]{1,60})?$`),
 	"{key}":          regexp.MustCompile(`^[0-9A-Za-z_-]{10,120}$`),
-	"{municipality}": kommunkod,
+	"{municipality}": regexp.MustCompile(`^[0-9]{4}$`),
 	"{slug}":         regexp.MustCompile(`^[a-z-]{1,60}$`),
 }
 

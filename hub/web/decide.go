@@ -107,14 +107,17 @@ func answering[W, A any](s *Server, do func(*call, W) (A, error)) func(*call) er
 }
 
 // readAct reads the JSON of who has said who she is.
-func (s *Server) readAct(c *call, into any) error {
+func (s *Server) readAct(c *call, into any) error { return s.readLargeAct(c, mostAct, into) }
+
+// readLargeAct is readAct for what may be larger than a decision is, in bytes.
+func (s *Server) readLargeAct(c *call, most int64, into any) error {
 	if err := s.mustBeOperator(c); err != nil {
 		return err
 	}
 	if _, _, err := c.mediaType(jsonType); err != nil {
 		return err
 	}
-	text, err := c.readBody(mostAct)
+	text, err := c.readBody(most)
 	if err != nil {
 		return err
 	}

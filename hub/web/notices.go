@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/envelope"
 )
 
 // A service notice (driftmeddelande) is written once, by an operator, and is then shown on
@@ -82,7 +83,7 @@ func noticeOf(n hub.Notice) notice {
 func (s *Server) tellNotices(c *call) error {
 	asked := c.r.URL.Query()
 	m := hub.Municipality(asked.Get("municipality"))
-	if len(asked) > 1 || len(asked["municipality"]) != 1 || !isKommunkod(string(m)) {
+	if len(asked) > 1 || len(asked["municipality"]) != 1 || !envelope.IsKommunkod(string(m)) {
 		return badQuery("municipality")
 	}
 	present, err := s.presentNotices(c.r.Context(), []hub.Municipality{m})

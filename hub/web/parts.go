@@ -7,10 +7,10 @@ import (
 	"mime/multipart"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/envelope"
 )
 
 // formType is how a form comes with its files.
@@ -38,7 +38,7 @@ func (s *Server) readParts(c *call, b *body, boundary string, intake hub.Intake)
 	if err == io.EOF || first.name != "submission" {
 		return form, refusedFields(fault{"", "submission-not-first"})
 	}
-	if first.media != "" && plainType(first.media) != jsonType {
+	if first.media != "" && envelope.PlainType(first.media) != jsonType {
 		return form, refusal("unsupported-media-type")
 	}
 	form, files, err := s.readEnvelope(c, first, intake, true)
@@ -144,12 +144,12 @@ func (c cut) Read(p []byte) (int, error) {
 
 // attachment takes in the n-th file. What the envelope declared of it stands before
 // what its part says.
-func (p part) attachment(c *call, intake hub.Intake, files []declared, n int) (hub.Attachment, error) {
+func (p part) attachment(c *call, intake hub.Intake, files []envelope.File, n int) (hub.Attachment, error) {
 	pointer := "/attachments/" + strconv.Itoa(n)
 	switch {
 	case !p.isFile:
 		return hub.Attachment{}, refusedFields(fault{"", "part-without-filename"})
-	case p.name == "" || p.name == "submission" || len(p.name) > mostText || !utf8.ValidString(p.name):
+	case p.name == "" || p.name == "submission" || len(p.name) > envelope.MostText || !utf8.ValidString(p.name):
 		return hub.Attachment{}, refusedFields(fault{"", "unknown-part"})
 	case len(files) > 0 && n >= len(files):
 		return hub.Attachment{}, refusedFields(fault{pointer, "file-not-declared"})
@@ -159,7 +159,7 @@ func (p part) attachment(c *call, intake hub.Intake, files []declared, n int) (h
 		return hub.Attachment{}, err
 	}
 	a := hub.Attachment{
-		Name: displayName(p.filename, n), Type: plainType(p.media), Size: blob.Size, Blob: blob,
+		Name: envelope.DisplayName(p.filename, n), Type: envelope.PlainType(p.media), Size: blob.Size, Blob: blob,
 	}
 	if p.name != "file" {
 		a.Question = p.name
@@ -167,60 +167,14 @@ func (p part) attachment(c *call, intake hub.Intake, files []declared, n int) (h
 	if len(files) == 0 {
 		return a, nil
 	}
-	if !files[n].fits(blob) {
+	if !files[n].Fits(blob) {
 		return hub.Attachment{}, refusedFields(fault{pointer, "attachment-hash-mismatch"})
 	}
 	if files[n].Name != "" {
-		a.Name = displayName(files[n].Name, n)
+		a.Name = envelope.DisplayName(files[n].Name, n)
 	}
 	if files[n].Type != "" {
-		a.Type = plainType(files[n].Type)
+		a.Type = envelope.PlainType(files[n].Type)
 	}
 	return a, nil
-}
-
-// displayName makes of what a caller calls its n-th file a name that people can be
-// shown and systems be given: no path, nothing that is not seen or turns the text
-// around, no name that means something to an operating system, at most 200 bytes with
-// its ending kept. The name is never used to store anything under.
-func displayName(name string, n int) string {
-	if !utf8.ValidString(name) { // older platforms write ISO-8859-1
-		latin := make([]rune, 0, len(name))
-		for i := range len(name) {
-			latin = append(latin, rune(name[i]))
-		}
-		name = string(latin)
-	}
-	name = name[strings.LastIndexAny(name, `/\`)+1:]
-	name = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == 0x2028 || r == 0x2029 || strings.ContainsRune(`<>:"|?*`, r) {
-			return -1
-		}
-		return r
-	}, name)
-	name = shorten(strings.Trim(name, ". "))
-	stem, _, _ := strings.Cut(name, ".")
-	switch upper := strings.ToUpper(stem); {
-	case name == "":
-		return "bilaga-" + strconv.Itoa(n+1)
-	case upper == "CON", upper == "PRN", upper == "AUX", upper == "NUL",
-		len(upper) == 4 && (strings.HasPrefix(upper, "COM") || strings.HasPrefix(upper, "LPT")):
-		return "_" + name
-	}
-	return name
-}
-
-func shorten(name string) string {
-	if len(name) <= mostText {
-		return name
-	}
-	ending := ""
-	if dot := strings.LastIndexByte(name, '.'); dot >= 0 && len(name)-dot <= 12 {
-		ending = name[dot:]
-	}
-	stem := name[:mostText-len(ending)]
-	for !utf8.ValidString(stem) {
-		stem = stem[:len(stem)-1]
-	}
-	return stem + ending
 }

@@ -22,6 +22,7 @@ const problemType = "application/problem+json"
 type problem struct {
 	slug   string
 	status int    // the slug's own, unless said otherwise
+	said   string // what is wrong, in Swedish, by who knows the format; before what the slug means
 	why    string // in place of what the slug means: which conflict, in the hub's own words
 	code   string // which of the slug's rules, where it has several
 	place  string // where, in words of the format: "byte 17", "line 3"
@@ -129,7 +130,11 @@ func (p *problem) means(language string) string {
 	if language == "sv" {
 		said = conflicts[p.why]
 	}
-	return cmp.Or(said, catalogue[p.slug].in(language).means)
+	said = cmp.Or(said, catalogue[p.slug].in(language).means)
+	if p.said != "" {
+		said = upper(p.said) + ". " + said
+	}
+	return said
 }
 
 func retryLater(slug, seconds string) *problem {

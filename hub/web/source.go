@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"strings"
 
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -164,13 +163,4 @@ func (s *Server) municipalityIn(folder string) hub.Municipality {
 		}
 	}
 	return ""
-}
-
-// plainType gives the media type that a part of a form says it has.
-func plainType(said string) string {
-	media, _, err := mime.ParseMediaType(said)
-	if err != nil {
-		return "application/octet-stream"
-	}
-	return media
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/document"
+	"github.com/knutpunkt/knutpunkt/hub/envelope"
 )
 
 // How much a call may bring: the envelope, and everything with its files. What one
@@ -108,7 +110,7 @@ func (s *Server) receive(c *call, a hub.Arrival) error {
 
 // readEnvelope reads the JSON of a form and keeps it as it came. Where no files
 // follow, none may be declared.
-func (s *Server) readEnvelope(c *call, from io.Reader, intake hub.Intake, filesFollow bool) (hub.Submission, []declared, error) {
+func (s *Server) readEnvelope(c *call, from io.Reader, intake hub.Intake, filesFollow bool) (hub.Submission, []envelope.File, error) {
 	text, err := io.ReadAll(io.LimitReader(from, mostEnvelope+1))
 	if err != nil {
 		return hub.Submission{}, nil, err
@@ -116,8 +118,8 @@ func (s *Server) readEnvelope(c *call, from io.Reader, intake hub.Intake, filesF
 	if len(text) > mostEnvelope {
 		return hub.Submission{}, nil, refusal("payload-too-large")
 	}
-	var e envelope
-	if err := document.DecodeJSON(text, &e); err != nil {
+	e, err := envelope.Read(text)
+	if err != nil {
 		return hub.Submission{}, nil, err
 	}
 	if len(e.Attachments) > 0 && !filesFollow {
@@ -134,10 +136,10 @@ func (s *Server) readEnvelope(c *call, from io.Reader, intake hub.Intake, filesF
 
 // open gives the submission that an envelope holds. Every field that is wrong is told
 // at once.
-func (s *Server) open(e envelope, by *caller) (hub.Submission, error) {
-	faults := e.faults()
+func (s *Server) open(e envelope.Envelope, by *caller) (hub.Submission, error) {
+	faults := faultsOf(e)
 	m := hub.Municipality(e.Municipality)
-	if isKommunkod(e.Municipality) && e.Service != "" {
+	if envelope.IsKommunkod(e.Municipality) && e.Service != "" {
 		if err := by.covers(m, e.Service); err != nil {
 			return hub.Submission{}, err
 		}
@@ -156,5 +158,19 @@ func (s *Server) open(e envelope, by *caller) (hub.Submission, error) {
 	if len(faults) > 0 {
 		return hub.Submission{}, refusedFields(faults...)
 	}
-	return e.submission(system), nil
+	return e.Submission(system), nil
+}
+
+// faultsOf gives everything that is wrong with an envelope that is posted here. The bytes
+// of its files follow it, and stand nowhere in it.
+func faultsOf(e envelope.Envelope) []fault {
+	var faults []fault
+	for _, f := range e.Faults() {
+		faults = append(faults, fault{f.Pointer, f.Code})
+	}
+	wrong := noting(&faults)
+	for i, f := range e.Attachments {
+		wrong(f.Content != nil || f.Fetch != nil, "/attachments/"+strconv.Itoa(i), document.UnknownProperty)
+	}
+	return faults
 }

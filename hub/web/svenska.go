@@ -333,6 +333,7 @@ var conflicts = map[string]string{
 	"another delivery needs its number":               "En annan leverans behöver dess nummer. Skriv numret som det är registrerat under.",
 	"only a form that is held can be rejected":        "Bara ett formulär som ligger i felkorgen kan avvisas.",
 	"it would wait for a delivery that waits for it":  "Enligt vägen som den är nu skulle leveransen vänta på en som väntar på den. Rätta vägen först.",
+	"another file is being read into the register":    "En annan fil läses just in i registret. Vänta tills den är klar och skicka sedan nästa.",
 	"the system is paused already":                    "Systemet är redan pausat. Någon annan kan ha hunnit före.",
 	"the system is not paused":                        "Systemet är inte pausat. Någon annan kan ha hunnit före.",
 	"what is not told yet cannot be told again":       "Det som inte är berättat än kan inte berättas igen. Perioden ska sluta senast nu.",
@@ -342,6 +343,15 @@ var conflicts = map[string]string{
 	"it has been sent on, or may have been":           "Det är skickat vidare, eller kan vara det, och kan inte tas tillbaka här.",
 	"only a delivery can be made anew":                "Bara en leverans kan göras på nytt.",
 	"the present route has no such leg":               "Vägen som den är nu har inget sådant ben.",
+
+	// Of a draft that is tried on a form.
+	"no route takes such forms now":                            "Det finns ingen väg för sådana formulär nu.",
+	"no leg of the present route is for that form and mapping": "Inget ben i vägen som den är nu gör en handling av det formuläret med den mappningen.",
+	"several legs use that mapping":                            "Flera ben använder mappningen. Säg vilket, med --leg.",
+	"what is stored cannot be read":                            "Det som är sparat går inte att läsa. Se säkerhetskopian.",
+	"the form does not fit the present route":                  "Formuläret passar inte vägen som den är nu: svaren stämmer inte med schemat, eller så finns ingen part där vägen söker en.",
+	"its registers have not answered":                          "Registren har inte svarat om formulärets personer, så handlingen går inte att göra än.",
+	"a protected person is in it":                              "En person med skyddade uppgifter är med, och vägen eller systemet låter ingen handling göras då.",
 }
 
 // actTexts say what the lines of the audit log tell of. A few begin another word: see
@@ -350,7 +360,7 @@ var actTexts = map[string]string{
 	"accepted": "Togs emot", "routed": "Leveranserna bestämdes", "receipt": "Systemet gav sin kvittens", "completed": "Allt är levererat",
 	"attention": "En leverans vilar", "document pinned anew": "Handlingen ändrades innan den skickades", "receipt came late": "Kvittensen kom sent, och togs tillvara",
 	"restored": "Kommer från en säkerhetskopia", "release": "Släpptes för att skickas igen", "waive": "Antecknades som ordnat för hand",
-	"reject": "Formuläret avvisades", "withdraw": "Formuläret återtogs", "looked at": "Lästes, så som den sökande ser det",
+	"reject": "Formuläret avvisades", "withdraw": "Formuläret återtogs", "looked at": "Lästes, så som den sökande ser det", "looked at document": "En hel handling lästes, gjord av ett utkast",
 	"told again": "Beskeden berättades igen",
 }
 

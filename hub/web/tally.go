@@ -8,6 +8,7 @@ import (
 
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/document"
+	"github.com/knutpunkt/knutpunkt/hub/envelope"
 )
 
 // A tally is what a platform posts once a day: how many forms of an e-service citizens sent
@@ -77,7 +78,7 @@ func readTally(c *call) (t tally, err error) {
 func (s *Server) openTally(t tally, by *caller) (hub.Tally, error) {
 	faults := t.faults(hub.DayOf(s.Hub.Clock()))
 	m := hub.Municipality(t.Municipality)
-	if isKommunkod(t.Municipality) && t.Service != "" {
+	if envelope.IsKommunkod(t.Municipality) && t.Service != "" {
 		if err := by.covers(m, t.Service); err != nil {
 			return hub.Tally{}, err
 		}
@@ -108,10 +109,10 @@ func (t tally) faults(today hub.Date) []fault {
 		{"/municipality", t.Municipality}, {"/source", t.Source}, {"/service", t.Service}, {"/day", t.Day},
 	} {
 		wrong(text.text == "", text.pointer, "required")
-		wrong(len(text.text) > mostText, text.pointer, "too-long")
+		wrong(len(text.text) > envelope.MostText, text.pointer, "too-long")
 		wrong(strings.ContainsAny(text.text, "\t\r\n"), text.pointer, "control-character")
 	}
-	wrong(t.Municipality != "" && !isKommunkod(t.Municipality), "/municipality", "not-a-kommunkod")
+	wrong(t.Municipality != "" && !envelope.IsKommunkod(t.Municipality), "/municipality", "not-a-kommunkod")
 	day := hub.Date(t.Day)
 	_, _, err := day.Bounds()
 	wrong(t.Day != "" && err != nil, "/day", "date")
@@ -133,7 +134,7 @@ func (t tally) idFaults() []fault {
 		switch {
 		case id == "":
 			return []fault{{pointer, "required"}}
-		case len(id) > mostText:
+		case len(id) > envelope.MostText:
 			return []fault{{pointer, "too-long"}}
 		case strings.ContainsAny(id, "\t\r\n"):
 			return []fault{{pointer, "control-character"}}

@@ -15,12 +15,13 @@
 // decides anything says who she is, by HTTP Basic, and sees her own municipalities; she
 // alone sees why others decided as they did, since people may write anything. Who answers
 // a citizen's question sees what the citizen sees, after it is written down that she
-// looked, and why. The text operators.json is held against these routes too.
+// looked, and why; so does who tries the draft of a mapping on a form, and reads the whole
+// document. The text operators.json is held against these routes too.
 //
 // Nothing that a caller wrote goes to a log, except ids that are ours; and it comes back
 // in an answer only where the answer is about it: the references of a tally that are
-// missing here, an operator's notice and, as its standard wants, the question of the
-// national Mina ärenden.
+// missing here, an operator's notice, what is wrong with her draft and, as its standard
+// wants, the question of the national Mina ärenden.
 package web
 
 import (
@@ -72,6 +73,7 @@ type Server struct {
 	arriving, following, watching *seats // forms on their way in, clients' streams, the console's
 	mine                          *seats // citizens' streams
 	reporting                     *seats // reports on their way in
+	rehearsing                    *seats // drafts that are tried
 
 	ending  chan struct{}
 	endOnce sync.Once
@@ -106,6 +108,7 @@ func New(o Options) *Server {
 		s.systems[opened.ID] = opened.System
 	}
 	s.reporters, s.reporting = s.limitReporters(), newSeats(reportingEach, reportingAll)
+	s.rehearsing = newSeats(1, 1)
 	if o.Login != nil {
 		s.provider = &provider{login: o.Login, clock: o.Hub.Clock}
 	}
@@ -212,6 +215,9 @@ func (s *Server) operatorRoutes(metrics http.Handler) []route {
 		{"GET", "/v1/systems", jsonType, s.listSystems},
 		{"POST", "/v1/pauses", jsonType, answering(s, s.pause)},
 		{"POST", "/v1/retellings", jsonType, answering(s, s.toldAgain)},
+		{"GET", "/v1/registers", jsonType, s.listRegisters},
+		{"POST", "/v1/registers/{system}/files", jsonType, s.importFile},
+		{"POST", "/v1/rehearsals", jsonType, s.rehearse},
 		{"GET", "/openapi.json", jsonType, s.operatorContract},
 		{"GET", "/healthz", anyType, s.healthy},
 		{"GET", "/readyz", anyType, s.ready},

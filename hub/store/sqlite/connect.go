@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"modernc.org/sqlite"
@@ -35,9 +36,10 @@ func openWriter(path string) (*sql.DB, error) {
 }
 
 // openReaders opens the pool of those that read. They never wait for the writer,
-// nor it for them.
+// nor it for them. Each keeps pages of its own, in turn the same ones: few are enough,
+// and the machine keeps the others for all of them.
 func openReaders(path string) (*sql.DB, error) {
-	db, err := open(path, "ro", pragmas, "_query_only=1")
+	db, err := open(path, "ro", append(slices.Clone(pragmas), "cache_size(-4096)"), "_query_only=1")
 	if err != nil {
 		return nil, err
 	}

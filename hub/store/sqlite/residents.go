@@ -2,9 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/seal"
@@ -24,56 +26,91 @@ func (s *Store) Bookmark(ctx context.Context, register hub.SystemID) (b hub.Book
 
 func bookmarkOf(q asker, register hub.SystemID) (b hub.Bookmark, err error) {
 	var asOf int64
-	_, err = one(q, "SELECT files, from_file, posts, as_of, note FROM bookmarks WHERE register = ?",
-		[]any{register}, &b.Files, &b.From, &b.Posts, &asOf, &b.Note)
+	_, err = one(q, "SELECT files, shown, from_file, posts, as_of, note FROM bookmarks WHERE register = ?",
+		[]any{register}, &b.Files, &b.Shown, &b.From, &b.Posts, &asOf, &b.Note)
 	b.AsOf = instant(asOf)
 	return b, err
 }
 
-// Residents gives those of some persons whom a register that files feed tells of.
-func (s *Store) Residents(ctx context.Context, register hub.SystemID, ids []hub.PersonID) ([]hub.Person, error) {
+// Residents gives those of some persons whom a register that files feed tells of, or will.
+func (s *Store) Residents(ctx context.Context, register hub.SystemID, ids []hub.PersonID, coming bool) ([]hub.Person, error) {
+	rows, err := s.findResidents(ctx, register, ids, coming)
 	var told []hub.Person
-	err := s.look(ctx, func(q asker) error {
-		at, err := bookmarkOf(q, register)
-		if err != nil {
-			return err
+	for _, r := range rows {
+		var p hub.Person
+		if p, err = s.openResident(r); err != nil {
+			break
 		}
-		for _, id := range ids {
-			r := residentRow{register: register, person: s.keys.Index("person", id.Reveal())}
-			there, err := one(q, `SELECT file, municipality, data_key, sealed FROM residents
-				WHERE register = ? AND person = ? AND file BETWEEN ? AND ? ORDER BY file DESC LIMIT 1`,
-				[]any{register, r.person, max(at.From, 1), at.Files}, &r.file, &r.municipality, &r.wrapped, &r.sealed)
-			if err != nil {
-				return err
-			}
-			if !there || r.sealed == nil {
-				continue
-			}
-			p, err := s.openResident(r)
-			if err != nil {
-				return err
-			}
-			told = append(told, p)
-		}
-		return nil
-	})
+		told = append(told, p)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read residents of %s: %w", register, err)
 	}
 	return told, nil
 }
 
+// findResidents gives the rows that say something, sealed.
+func (s *Store) findResidents(ctx context.Context, register hub.SystemID, ids []hub.PersonID, coming bool) (found []residentRow, err error) {
+	return found, s.look(ctx, func(q asker) error {
+		at, err := bookmarkOf(q, register)
+		if err != nil {
+			return err
+		}
+		first, last := at.Sees(coming)
+		for _, id := range ids {
+			r := residentRow{register: register, person: s.keys.Index("person", id.Reveal())}
+			_, err := one(q, `SELECT file, municipality, data_key, sealed FROM residents
+				WHERE register = ? AND person = ? AND file BETWEEN ? AND ? ORDER BY file DESC LIMIT 1`,
+				[]any{register, r.person, first, last}, &r.file, &r.municipality, &r.wrapped, &r.sealed)
+			if err != nil {
+				return err
+			}
+			if r.sealed != nil {
+				found = append(found, r)
+			}
+		}
+		return nil
+	})
+}
+
 // KeepResidents stores what a part of a file says, together with how far that is.
 func (s *Store) KeepResidents(ctx context.Context, register hub.SystemID, m hub.Municipality, at hub.Bookmark,
 	told []hub.Person, gone []hub.PersonID) error {
-	rows, err := s.residentRows(register, m, at, told, gone)
+	err := s.beginReading(ctx, register, at)
+	var rows []residentRow
+	if err == nil {
+		rows, err = s.sealResidents(register, m, at.Reading(), told, gone)
+	}
 	if err == nil {
 		err = s.commit(ctx, func(b *batch) error { return b.keepResidents(register, at, rows) })
 	}
 	if err != nil {
 		return fmt.Errorf("write residents of %s: %w", register, err)
 	}
+	if at.Posts == 0 {
+		if err := s.forgetIdle(ctx, register); err != nil { // whoever keeps something next tries again
+			s.o.Log.Warn("what no longer counts is still stored", "system", register, "error", err)
+		}
+	}
 	return nil
+}
+
+// beginReading makes room for a part. Before the first of a file nothing is left of one that
+// was read in vain.
+func (s *Store) beginReading(ctx context.Context, register hub.SystemID, at hub.Bookmark) error {
+	if !s.disk.room() {
+		return hub.ErrStorage
+	}
+	was, err := s.Bookmark(ctx, register)
+	switch {
+	case err != nil:
+		return err
+	case !at.Follows(was):
+		return hub.ErrConflict
+	case was.Posts > 0:
+		return nil
+	}
+	return s.forgetIdle(ctx, register)
 }
 
 // A residentRow is what one file says of one person.
@@ -90,16 +127,14 @@ func (r residentRow) place() seal.Place {
 	return seal.Place{Municipality: string(r.municipality), Table: "residents", Row: row, Column: "sealed"}
 }
 
-// residentRows seals what is told, before anybody waits for the writer.
-func (s *Store) residentRows(register hub.SystemID, m hub.Municipality, at hub.Bookmark, told []hub.Person,
-	gone []hub.PersonID) ([]residentRow, error) {
-	file := at.Files
-	if at.Posts > 0 {
-		file++
-	}
+// sealResidents seals what is told, before anybody waits for the writer.
+func (s *Store) sealResidents(register hub.SystemID, m hub.Municipality, file int, told []hub.Person, gone []hub.PersonID) ([]residentRow, error) {
 	var rows []residentRow
+	row := func(id hub.PersonID) residentRow {
+		return residentRow{register: register, person: s.keys.Index("person", id.Reveal()), file: file, municipality: m}
+	}
 	for _, p := range told {
-		r := residentRow{register: register, person: s.keys.Index("person", p.ID.Reveal()), file: file, municipality: m}
+		r := row(p.ID)
 		plain, err := hub.RevealAnswers([]hub.RegisterAnswer{{Persons: []hub.Person{p}}})
 		if err != nil {
 			return nil, err
@@ -115,7 +150,7 @@ func (s *Store) residentRows(register hub.SystemID, m hub.Municipality, at hub.B
 		rows = append(rows, r)
 	}
 	for _, id := range gone {
-		rows = append(rows, residentRow{register: register, person: s.keys.Index("person", id.Reveal()), file: file, municipality: m})
+		rows = append(rows, row(id))
 	}
 	return rows, nil
 }
@@ -139,26 +174,16 @@ func (b *batch) keepResidents(register hub.SystemID, at hub.Bookmark, rows []res
 		return err
 	case !at.Follows(was):
 		return hub.ErrConflict
-	case at.Posts > 0 && at.Posts <= was.Posts: // a file is read from its beginning again
-		err = b.forgetStaged(register, was)
-	}
-	if err != nil {
-		return err
 	}
 	for _, r := range rows {
 		if err := b.putResident(r); err != nil {
 			return err
 		}
 	}
-	if at.Files > was.Files {
-		if err := b.forgetReplaced(register, at); err != nil {
-			return err
-		}
-	}
-	return b.exec(`INSERT INTO bookmarks (register, files, from_file, posts, as_of, note) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (register) DO UPDATE SET files = excluded.files, from_file = excluded.from_file,
+	return b.exec(`INSERT INTO bookmarks (register, files, shown, from_file, posts, as_of, note) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (register) DO UPDATE SET files = excluded.files, shown = excluded.shown, from_file = excluded.from_file,
 		posts = excluded.posts, as_of = excluded.as_of, note = excluded.note`,
-		register, at.Files, at.From, at.Posts, nanos(at.AsOf), at.Note)
+		register, at.Files, at.Shown, at.From, at.Posts, nanos(at.AsOf), at.Note)
 }
 
 func (b *batch) putResident(r residentRow) error {
@@ -167,57 +192,72 @@ func (b *batch) putResident(r residentRow) error {
 			return err
 		}
 	}
-	err := b.exec("UPDATE residents SET until = ? WHERE register = ? AND person = ? AND file < ? AND until = 0",
-		r.file, r.register, r.person, r.file)
-	if err != nil {
-		return err
-	}
-	return b.exec(`INSERT INTO residents (register, person, file, until, municipality, data_key, sealed) VALUES (?, ?, ?, 0, ?, ?, ?)
+	return b.exec(`INSERT INTO residents (register, person, file, municipality, data_key, sealed) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (register, person, file) DO UPDATE SET municipality = excluded.municipality,
 		data_key = excluded.data_key, sealed = excluded.sealed`,
 		r.register, r.person, r.file, r.municipality, r.wrapped, r.sealed)
 }
 
-// forgetStaged takes away what has been kept of a file that is not whole.
-func (b *batch) forgetStaged(register hub.SystemID, was hub.Bookmark) error {
-	return errors.Join(
-		b.exec("DELETE FROM residents WHERE register = ? AND file > ?", register, was.Files),
-		b.exec("UPDATE residents SET until = 0 WHERE register = ? AND until > ?", register, was.Files))
+// idle are the sorts of rows that nobody will ever see, in the order in which they go: what
+// says that somebody is gone stays for as long as there is anything that says otherwise.
+var idle = []struct {
+	rows string
+	args func(hub.Bookmark) []any
+}{
+	{"SELECT person, file FROM residents WHERE register = ? AND file > ? LIMIT 500", // of a file that was read in vain
+		func(at hub.Bookmark) []any { return []any{at.Reading()} }},
+	{"SELECT person, file FROM residents WHERE register = ? AND file < ? LIMIT 500", // from before the last extract
+		func(at hub.Bookmark) []any { return []any{at.From} }},
+	{`SELECT person, file FROM residents r WHERE register = ? AND file < ? AND EXISTS (SELECT 1 FROM residents n
+		WHERE n.register = r.register AND n.person = r.person AND n.file > r.file AND n.file <= ?) LIMIT 500`, // replaced by a later file
+		func(at hub.Bookmark) []any { return []any{at.Shown, at.Shown} }},
+	{"SELECT person, file FROM residents WHERE register = ? AND sealed IS NULL AND file <= ? LIMIT 500",
+		func(at hub.Bookmark) []any { return []any{at.Shown} }},
 }
 
-// forgetReplaced takes away what no longer counts, now that a file has been read whole.
-func (b *batch) forgetReplaced(register hub.SystemID, at hub.Bookmark) error {
-	return errors.Join(
-		b.exec("DELETE FROM residents WHERE register = ? AND file < ?", register, at.From),
-		b.exec("DELETE FROM residents WHERE register = ? AND until BETWEEN 1 AND ?", register, at.Files))
-}
-
-const undecided = `SELECT p.key, p.case_id FROM progress p JOIN cases c ON c.id = p.case_id
-	WHERE p.system = ? AND p.ref IS NOT NULL AND p.kind = 'document' AND p.state IN ('DELIVERED', 'CONFIRMED')
-	AND (p.ref, p.key) > (coalesce((SELECT ref FROM progress WHERE key = ?), ''), ?)
-	AND c.step NOT IN ('beslutat', 'avslutat', 'atertaget', 'avvisat')
-	ORDER BY p.ref, p.key LIMIT ?`
-
-// Undecided gives the documents that a system has taken and whose citizen has not read
-// Beslutat or an end of her case.
-func (s *Store) Undecided(ctx context.Context, system hub.SystemID, after hub.Key, n int) ([]hub.Claim, error) {
-	var claims []hub.Claim
-	err := s.look(ctx, func(q asker) error {
-		rows, err := rowsOf(q, undecided, system, after, after, n)
+// forgetIdle deletes the rows that nobody will ever see, some at a time, so that nobody waits
+// long behind it.
+func (s *Store) forgetIdle(ctx context.Context, register hub.SystemID) error {
+	for {
+		at, rows, err := s.findIdle(ctx, register)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		err = s.commit(ctx, func(b *batch) error {
+			now, err := bookmarkOf(b, register)
+			if err != nil || now.Files != at.Files || now.Posts != at.Posts {
+				return errors.Join(err, hub.ErrConflict) // somebody reads a file meanwhile
+			}
+			for _, r := range rows {
+				if err := b.exec("DELETE FROM residents WHERE register = ? AND person = ? AND file = ?", register, r.person, r.file); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		for _, row := range rows {
-			c, err := loadCase(q, row.id)
-			if err != nil {
+	}
+}
+
+func (s *Store) findIdle(ctx context.Context, register hub.SystemID) (at hub.Bookmark, found []residentRow, err error) {
+	err = s.look(ctx, func(q asker) error {
+		if at, err = bookmarkOf(q, register); err != nil {
+			return err
+		}
+		for _, sort := range idle {
+			err := each(q, sort.rows, slices.Concat([]any{register}, sort.args(at)), func(rows *sql.Rows) error {
+				var r residentRow
+				err := rows.Scan(&r.person, &r.file)
+				found = append(found, r)
+				return err
+			})
+			if err != nil || len(found) > 0 {
 				return err
 			}
-			claims = append(claims, hub.Claim{Case: c, Key: row.key})
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read what %s has not decided: %w", system, err)
-	}
-	return claims, nil
+	return at, found, err
 }

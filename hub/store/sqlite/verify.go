@@ -305,8 +305,31 @@ func (u *unpacking) openLoose() error {
 		if err := u.openTallies(q); err != nil {
 			return err
 		}
-		return u.openPauses(q)
+		if err := u.openPauses(q); err != nil || u.account.Holds.Schema < 5 {
+			return err
+		}
+		return u.openResidents(q)
 	})
+}
+
+// openResidents opens what files have told of a municipality's residents.
+func (u *unpacking) openResidents(q asker) error {
+	damaged := map[hub.SystemID]int{}
+	err := each(q, "SELECT register, person, file, municipality, data_key, sealed FROM residents WHERE sealed IS NOT NULL", nil,
+		func(rows *sql.Rows) error {
+			var r residentRow
+			if err := rows.Scan(&r.register, &r.person, &r.file, &r.municipality, &r.wrapped, &r.sealed); err != nil {
+				return err
+			}
+			if _, err := u.store.openResident(r); err != nil {
+				damaged[r.register]++
+			}
+			return nil
+		})
+	for _, register := range slices.Sorted(maps.Keys(damaged)) {
+		u.account.Damaged = append(u.account.Damaged, Damage{File: fmt.Sprintf("what %s tells of %d residents", register, damaged[register])})
+	}
+	return err
 }
 
 func (u *unpacking) openWords(q asker) error {
