@@ -2,25 +2,29 @@
 //
 // It opens the connector against a fake of the system that it is for, the smallest
 // believable one, and puts a fault switch of its own between the two: a system that
-// says no, says not now, cannot be reached, answers with a login page, makes the case
-// and loses the answer. It then holds what the connector says against what the fake
-// really has. What it looks for stands with each case, as its why.
+// says no, says not now, cannot be reached, answers with a login page or a fault inside a
+// 200, in another charset than it says, a byte at a time, with what it said of another
+// case, or makes the case and loses the answer. It then holds what the connector says
+// against what the fake really has. What it looks for stands with each case, as its why.
+// Certify gives what is proved so.
 //
 // The author fills in a Subject: the Connector; the Config as it would stand in
 // systems.yaml, with {{URL}}, {{ADDRESS}} or {{DIR}} where the fake is; the Fake; and, for the
 // roles that the connector plays, examples of what it gets. A role without its
 // examples is a Finding: what nobody tried is not certified.
 //
-//	Destination   Deliveries, where an example is more than a small document; Refusal
+//	Destination   Deliveries, where an example is more than a small document; Refusal, Fault
 //	Register      Persons
+//	Importer      Feed
 //	Source        Forms, and Broken ones
 //	Fetcher       Files
-//	Tracker       a Fake that is a Mover
+//	Tracker       a Fake that is a Mover; a Poller too
 //	Teller        Told, To where it tells persons, and a Fake that is a Listener
 //
 // A Teller that speaks no HTTP has a Peer instead of a Fake.
 //
-// Everything happens on this machine, in memory or in a temporary folder.
+// Everything happens on this machine, in memory or in a temporary folder; but for Try, which
+// proves what somebody has written of one system against the vendor's own test system.
 package certify
 
 import (
@@ -44,6 +48,8 @@ type Subject struct {
 	Config string
 	// Decode reads such a text, strictly. hub/config has one.
 	Decode func(text string) hub.Decode
+	// Mapping compiles a mapping that Config names, where the connector reads forms by one.
+	Mapping func(name string) (hub.Mapping, error)
 
 	// Fake makes a new system that speaks HTTP; nil for a connector that calls nobody.
 	Fake func() Fake
@@ -55,11 +61,18 @@ type Subject struct {
 	// Deliveries are examples, one for each operation. The Key, and where they are
 	// empty the rest, are filled in. An operation without one gets a small XML document.
 	Deliveries map[string]hub.Delivery
+	// Vary makes of an example the one with that number, for a system that knows a delivery by
+	// what it is about and not by its Key; nil where the Key is enough.
+	Vary func(example hub.Delivery, number int) hub.Delivery
 	// Refusal is how the system says no to a delivery when it is not by HTTP status 422.
 	// It should quote Number and Name, as systems do.
 	Refusal http.HandlerFunc
+	// Fault is how the system says with status 200 that something went wrong, where it does.
+	// It should quote as Refusal does.
+	Fault http.HandlerFunc
 
 	Persons Persons
+	Feed    []string // the files that make a register that files feed the one that has the Persons
 	Forms   []Form
 	Broken  []Form               // must be refused as *hub.Malformed; cut and emptied Forms are added
 	Files   map[hub.Fetch]string // what the fake gives for each reference
@@ -97,14 +110,19 @@ func (f Finding) String() string {
 
 // Check examines a connector and gives everything that is wrong with it: nothing,
 // when it may be trusted with deliveries.
-func Check(ctx context.Context, s Subject) []Finding {
+func Check(ctx context.Context, s Subject) []Finding { return examine(ctx, s).findings }
+
+// examine has a connector sit the whole exam.
+func examine(ctx context.Context, s Subject) *exam {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	s.Connector = s.Connector.AsCoded()
 	e := &exam{Subject: s, ctx: ctx}
 	roles, ok := e.config()
 	if !ok {
-		return e.findings
+		return e
 	}
+	e.can = roles.Can
 	if roles.Destination != nil {
 		for _, operation := range e.operations(roles.Can) {
 			e.destination(operation, roles.Can.Of(operation))
@@ -112,6 +130,9 @@ func Check(ctx context.Context, s Subject) []Finding {
 	}
 	if roles.Register != nil {
 		e.register()
+	}
+	if roles.Importer != nil {
+		e.importer()
 	}
 	if roles.Source != nil {
 		e.source()
@@ -122,10 +143,13 @@ func Check(ctx context.Context, s Subject) []Finding {
 	if roles.Tracker != nil {
 		e.tracker()
 	}
+	if roles.Poller != nil {
+		e.poller()
+	}
 	if roles.Teller != nil {
 		e.teller()
 	}
-	return e.findings
+	return e
 }
 
 // operations are those that the system declares and those that have an example.
@@ -147,6 +171,7 @@ type exam struct {
 	ctx      context.Context
 	role     string
 	current  test
+	can      hub.Capabilities // as its code says
 	findings []Finding
 	stuck    bool // a call has not returned
 }
@@ -212,7 +237,7 @@ func (e *exam) plays(s hub.System) bool {
 		e.fail("Capabilities name no operation")
 	}
 	if s.Destination == nil && s.Register == nil && s.Source == nil && s.Tracker == nil &&
-		s.Fetcher == nil && s.Teller == nil {
+		s.Poller == nil && s.Fetcher == nil && s.Teller == nil && s.Importer == nil {
 		e.fail("the system plays no role")
 		return false
 	}

@@ -1,6 +1,8 @@
 package certify_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +75,11 @@ func TestSeededFlaws(t *testing.T) {
 		{follows, "destination arende", "redirect"},
 		{ignoresContext, "destination arende", "cancelled"},
 		{findTrustsPage, "destination arende", "find"},
+		{okIsTaken, "destination handlingar", "fault inside"},
+		{anyCharset, "destination arende", "charset"},
+		{anyKey, "destination arende", "answers twice"},
+		{oneRead, "destination arende", "slow"},
+		{readsOn, "destination arende", "slow"},
 		{pageIsNobody, "register", "nonsense"},
 		{numberInURL, "register", "found"},
 		{anyAnswer, "register", "mismatch"},
@@ -80,6 +87,12 @@ func TestSeededFlaws(t *testing.T) {
 		{freshIDs, "tracker", "a word twice"},
 		{cursorSkips, "tracker", "goes on"},
 		{pageIsSilence, "tracker", "nonsense"},
+		{renamesWord, "tracker", "out of order"},
+		{pollsFreshIDs, "poller", "a word twice"},
+		{pollsNobodys, "poller", "a word twice"},
+		{pollsNewest, "poller", "goes on"},
+		{pollsPage, "poller", "nonsense"},
+		{pollsStuck, "poller", "cancelled"},
 		{tellsTwice, "teller", "told twice"},
 		{tellsFirst, "teller", "each"},
 		{tellsNobody, "teller", "nobody"},
@@ -120,6 +133,7 @@ func TestSeededFolderFlaws(t *testing.T) {
 		name string
 	}{
 		{namesFile, "yes"}, {noFolderIsDoubt, "not there"}, {halfDrop, "broken file"}, {neverFinds, "yes"},
+		{forgetsDone, "taken away"},
 	} {
 		t.Run(string(c.flaw), func(t *testing.T) {
 			s := folderSubject(dropWith(c.flaw))
@@ -135,8 +149,13 @@ func TestSeededFolderFlaws(t *testing.T) {
 func folderSubject(c hub.Connector) certify.Subject {
 	return certify.Subject{
 		Connector: c,
-		Config:    "folder: {{DIR}}\n",
-		Folder:    func(dir string) certify.Folder { return dropFolder(dir) },
+		Config:    "folder: '{{DIR}}/in'\ndone: '{{DIR}}/done'\n",
+		Folder: func(dir string) certify.Folder {
+			f := dropFolder{filepath.Join(dir, "in"), filepath.Join(dir, "done")}
+			os.Mkdir(f.in, 0o700)
+			os.Mkdir(f.done, 0o700)
+			return f
+		},
 		Deliveries: map[string]hub.Delivery{"fil": {Files: []hub.File{
 			certify.File(certify.Name+".pdf", "application/pdf", "en ritning"),
 		}}},

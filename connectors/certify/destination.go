@@ -10,8 +10,11 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/knutpunkt/knutpunkt/hub"
 )
@@ -25,13 +28,17 @@ var destinationCases = []struct {
 	{test{"not now", "a busy system says when to come back"}, (*destination).notNow},
 	{test{"not there", "an attempt that never left is no don't know"}, (*destination).notThere},
 	{test{"nonsense", "a login page with 200 OK is no receipt, and no refusal"}, (*destination).nonsense},
+	{test{"fault inside", "200 OK says that the call came through, and not that anything was taken"}, (*destination).faultInside},
+	{test{"charset", "a number that nobody can read finds no case"}, (*destination).charset},
 	{test{"don't know", "a lost answer must not make a second case"}, (*destination).dontKnow},
+	{test{"taken away", "what a system has taken from its folder is there no less than what it has not"}, (*destination).takenAway},
 	{test{"cut between calls", "half a delivery is no delivery, and is gone on with, not begun again"}, (*destination).cutBetween},
 	{test{"broken file", "half a file is no file"}, (*destination).brokenFile},
 	{test{"redirect", "a redirect sends a citizen's form to an address that nobody chose"}, (*destination).redirect},
 	{test{"cancelled", "the hub must be able to stop"}, (*destination).cancelled},
 	{test{"slow", "one slow system must not hold the hub, and has perhaps taken what it was given"}, (*destination).slow},
 	{test{"parallel", "deliveries of many cases go out at the same time"}, (*destination).parallel},
+	{test{"answers twice", "what was said of one case, and is said again, is not about another"}, (*destination).saidAgain},
 	{test{"find", "who cannot ask must not say that there is nothing: the hub would send again"}, (*destination).find},
 }
 
@@ -67,7 +74,7 @@ func (d *destination) yes() bool {
 		return false
 	}
 	if _, err := t.find(d, 2); !d.mayFind(err) || err == nil {
-		d.fail("Find of what was never delivered gives %s", answerTo(err))
+		d.fail("Find of what was never delivered gives %s", d.told(err))
 	}
 	t.line.inject(fault{})
 	receipt, err := t.deliver(d, 1)
@@ -125,6 +132,14 @@ func (d *destination) learn(t *trial) {
 // unsized reports whether the fake cannot tell half a delivery from a whole one.
 func (d *destination) unsized() bool {
 	return d.whole.parts == 0 && len(d.Deliveries[d.operation].Files) > 0
+}
+
+// told tells what was answered, with the error's own text where it may be said.
+func (d *destination) told(err error) string {
+	if err == nil {
+		return answerTo(err)
+	}
+	return answerTo(err) + ": " + d.text(err)
 }
 
 func (d *destination) checkReceipt(t *trial, r hub.Receipt) {
@@ -202,6 +217,49 @@ func (d *destination) nonsense() {
 	}
 }
 
+// faultInside has the system say with 200 OK that something went wrong.
+func (d *destination) faultInside() {
+	faults := faultsInside
+	if d.Fault != nil {
+		faults = slices.Concat(faults, []variant{{"the system's own fault inside a 200", serve(d.Fault)}})
+	}
+	for _, at := range d.making {
+		if slices.Contains(d.mute, at) {
+			continue
+		}
+		for _, v := range faults {
+			d.faulty(fault{at, v.do}, func(t *trial) {
+				if r, err := t.deliver(d, 1); verdict(r, err) == hub.Yes {
+					d.fail("to %s at call %d Deliver gives a receipt", v.name, at)
+				}
+			})
+		}
+	}
+}
+
+// charset has the system answer in another charset than it says.
+func (d *destination) charset() {
+	for _, v := range charsets {
+		for at := 1; at <= d.calls; at++ {
+			d.faulty(fault{at, v.do}, func(t *trial) {
+				r, err := t.deliver(d, 1)
+				if err == nil && garbled(r.Number) {
+					d.fail("of %s at call %d Deliver makes a receipt whose number nobody can read", v.name, at)
+				}
+				if verdict(r, err) == hub.No {
+					d.fail("to %s at call %d Deliver gives a Reject", v.name, at)
+				}
+				d.goOn(t, 1)
+			})
+		}
+	}
+}
+
+// garbled reports whether a text has been read in another charset than it was written in.
+func garbled(text string) bool {
+	return !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) })
+}
+
 // mustDoubt demands the fourth answer.
 func (d *destination) mustDoubt(t *trial, what string) {
 	if r, err := t.deliver(d, 1); err == nil || verdict(r, err) != hub.DontKnow {
@@ -220,6 +278,19 @@ func (d *destination) dontKnow() {
 			d.goOn(t, 1)
 		})
 	}
+}
+
+// takenAway has a system that reads a folder empty it.
+func (d *destination) takenAway() {
+	if d.Folder == nil {
+		return
+	}
+	d.faulty(fault{}, func(t *trial) {
+		if _, err := t.deliver(d, 1); err == nil {
+			t.folder.Take()
+			d.goOn(t, 1)
+		}
+	})
 }
 
 // cutBetween cuts the line after each call but the last one that makes something.
@@ -291,13 +362,21 @@ func (d *destination) slow() {
 	if len(d.making) == 0 {
 		return
 	}
-	begun := make(chan struct{})
-	d.faulty(fault{d.first(), trickles(begun)}, func(t *trial) {
-		ctx, cancel := cancelWhen(d.ctx, begun)
-		defer cancel()
-		if r, err := t.deliverBy(ctx, d, 1); err == nil || verdict(r, err) != hub.DontKnow {
-			d.fail("of an answer that never ends, given up, Deliver makes %s, not a plain error", said(r, err))
+	for _, endless := range []func(chan struct{}) effect{trickles, drips} {
+		begun := make(chan struct{})
+		d.faulty(fault{d.first(), endless(begun)}, func(t *trial) {
+			ctx, cancel := cancelWhen(d.ctx, begun)
+			defer cancel()
+			if r, err := t.deliverBy(ctx, d, 1); err == nil || verdict(r, err) != hub.DontKnow {
+				d.fail("of an answer that never ends, given up, Deliver makes %s, not a plain error", said(r, err))
+			}
+		})
+	}
+	d.faulty(fault{0, spells}, func(t *trial) {
+		if r, err := t.deliver(d, 1); verdict(r, err) != hub.Yes {
+			d.fail("of answers that come byte by byte Deliver makes %s", said(r, err))
 		}
+		d.goOn(t, 1)
 	})
 }
 
@@ -364,6 +443,27 @@ func (d *destination) find() {
 			}
 		})
 	}
+}
+
+// saidAgain has the system say again, of another Key, what it has said of one.
+func (d *destination) saidAgain() {
+	if d.can.Level == hub.Blind {
+		return
+	}
+	var answers []*answer
+	d.faulty(fault{0, records(&answers)}, func(t *trial) {
+		t.deliver(d, 1)
+		t.pass(d.can.Lag)
+		t.line.inject(fault{0, records(&answers)})
+		answers = nil
+		if _, err := t.find(d, 1); err != nil || len(answers) == 0 {
+			return
+		}
+		t.line.inject(fault{0, replays(&answers)})
+		if r, err := t.find(d, 2); err == nil {
+			d.fail("when the system says again what it said of another Key Find gives %s", said(r, err))
+		}
+	})
 }
 
 // goOn heals the system and does what the hub does after a don't know: it asks, and
@@ -442,6 +542,9 @@ func (t *trial) example(d *destination, number int) hub.Delivery {
 	x := d.Deliveries[d.operation]
 	id := fmt.Sprintf("01JNCERT%018d", number)
 	x.Key, x.Operation = hub.KeyOf(hub.ID(id), "diarium"), d.operation
+	if d.Vary != nil {
+		x = d.Vary(x, number)
+	}
 	if x.Case == "" {
 		x.Case = hub.CaseID(id)
 	}
@@ -459,6 +562,16 @@ func (t *trial) example(d *destination, number int) hub.Delivery {
 	}
 	x.Files = files
 	return x
+}
+
+// Person gives an example's person, by one of the official test numbers. Another number is a
+// mistake of the author's.
+func Person(number string) hub.PersonID {
+	id, err := hub.ParsePersonID(number)
+	if err != nil {
+		panic("certify: the example's person has no personnummer of twelve digits")
+	}
+	return id
 }
 
 // File makes an attachment for an example.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/knutpunkt/knutpunkt/hub"
 )
@@ -66,6 +67,17 @@ const (
 	undocumented     flaw = "an undocumented field"
 	cannotTellLookup flaw = "a lookup operation that cannot tell"
 	doubtsRefusal    flaw = "a refusal as a don't know"
+	okIsTaken        flaw = "200 OK as a yes, whatever it says"
+	anyCharset       flaw = "an answer that is read whatever charset it is in"
+	anyKey           flaw = "Find takes what is found without looking whose it is"
+	oneRead          flaw = "an answer that is read in one piece"
+	readsOn          flaw = "an answer that is read to its end, whoever has given up"
+	renamesWord      flaw = "a word's ID is its place in what was told"
+	pollsFreshIDs    flaw = "a new ID each time that a case is asked about"
+	pollsNewest      flaw = "a word that is older than the last is not told"
+	pollsNobodys     flaw = "a report of nobody's case"
+	pollsPage        flaw = "a login page as a case that has not moved"
+	pollsStuck       flaw = "a question that cannot be cancelled"
 )
 
 type config struct {
@@ -93,7 +105,7 @@ func diariumWith(f flaw, role string) hub.Connector {
 			lag = 0
 		}
 		return only(role, hub.System{
-			Destination: d, Register: d, Tracker: d, Teller: d, Source: d, Fetcher: d,
+			Destination: d, Register: d, Tracker: d, Poller: d, Teller: d, Source: d, Fetcher: d,
 			Can: hub.Capabilities{
 				"arende":     {Level: hub.Idempotent, Lag: 2 * time.Second},
 				"handlingar": {Level: hub.Lookup, Lag: lag},
@@ -118,6 +130,8 @@ func only(role string, s hub.System) hub.System {
 		return hub.System{Register: s.Register}
 	case "tracker":
 		return hub.System{Tracker: s.Tracker}
+	case "poller":
+		return hub.System{Poller: s.Poller, Destination: s.Destination, Can: hub.Capabilities{"arende": s.Can["arende"]}}
 	case "teller":
 		return hub.System{Teller: s.Teller}
 	case "source":
@@ -139,6 +153,7 @@ type diarium struct {
 
 // An arende is what the diarium says of a case.
 type arende struct {
+	Key        string    `json:"nyckel"`
 	Number     string    `json:"diarienummer"`
 	Registered time.Time `json:"registrerat"`
 	Files      []string  `json:"handlingar"`
@@ -203,7 +218,10 @@ func (d *diarium) hand(ctx context.Context, number, sum string, f hub.File) erro
 	if err != nil {
 		return hub.Later(errors.New("read file"), 0)
 	}
-	_, err = d.post(ctx, "/handlingar?nr="+url.QueryEscape(number)+"&sha="+sum, "", body)
+	a, err := d.post(ctx, "/handlingar?nr="+url.QueryEscape(number)+"&sha="+sum, "", body)
+	if err == nil && a.Number == "" && d.flaw != okIsTaken {
+		err = errPage
+	}
 	return err
 }
 
@@ -247,6 +265,9 @@ func (d *diarium) look(ctx context.Context, key hub.Key) (a arende, err error) {
 	}
 	if a, err = parse[arende](body); err == nil && a.Number == "" && !a.None {
 		err = hub.Strange(errors.New("no diarienummer in the answer"))
+	}
+	if err == nil && !a.None && a.Key != string(key) && d.flaw != anyKey {
+		err = hub.Strange(errors.New("the answer is about another key"))
 	}
 	return a, err
 }
@@ -299,6 +320,10 @@ func (d *diarium) do(client *http.Client, req *http.Request) ([]byte, error) {
 		client = &http.Client{Transport: client.Transport}
 	case ignoresContext:
 		req = req.WithContext(context.Background())
+	case readsOn:
+		if req.Context().Err() == nil {
+			req = req.WithContext(context.Background())
+		}
 	}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -311,14 +336,16 @@ func (d *diarium) do(client *http.Client, req *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("call the diarium: %w", errors.Unwrap(err))
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	body, err := d.readAll(resp.Body)
 	if err != nil {
 		if d.flaw == lossIsLater {
 			return nil, hub.Later(errors.New("half an answer"), 0)
 		}
 		return nil, errors.New("half an answer")
 	}
-	err = hub.ByStatus(resp, d.env.Clock())
+	if err = hub.ByStatus(resp, d.env.Clock()); err == nil && !utf8.Valid(body) && d.flaw != anyCharset {
+		err = errPage
+	}
 	switch {
 	case d.flaw == busyIsNo && resp.StatusCode == 503:
 		return nil, hub.Reject(err)
@@ -331,6 +358,18 @@ func (d *diarium) do(client *http.Client, req *http.Request) ([]byte, error) {
 		panic("html")
 	}
 	return body, err
+}
+
+func (d *diarium) readAll(r io.Reader) ([]byte, error) {
+	if d.flaw == oneRead {
+		some := make([]byte, 1<<10)
+		n, err := r.Read(some)
+		if err == io.EOF {
+			err = nil
+		}
+		return some[:n], err
+	}
+	return io.ReadAll(io.LimitReader(r, 1<<20))
 }
 
 var errPage = hub.Strange(errors.New("the answer is no JSON"))
@@ -417,12 +456,47 @@ func (d *diarium) Changes(ctx context.Context, since hub.Cursor) ([]hub.Report, 
 		} else {
 			cursor = hub.Cursor(e.ID)
 		}
-		if d.flaw == freshIDs {
+		switch d.flaw {
+		case freshIDs:
 			e.ID += fmt.Sprint(d.attempts.Add(1))
+		case renamesWord:
+			e.ID = fmt.Sprint(len(list.Events) - len(reports))
 		}
 		reports = append(reports, hub.Report{System: d.env.ID, ID: e.ID, Ref: e.Number, Word: e.Word, At: e.At})
 	}
 	return reports, cursor, nil
+}
+
+func (d *diarium) Poll(ctx context.Context, del hub.Delivery, r hub.Receipt) ([]hub.Report, error) {
+	if d.flaw == pollsStuck {
+		ctx = context.Background()
+	}
+	body, err := d.get(ctx, "/handelser?nr="+url.QueryEscape(r.Number))
+	if err != nil {
+		return nil, err
+	}
+	list, err := parse[*struct{ Events []handelse }](body)
+	if err != nil || list == nil || list.Events == nil {
+		if d.flaw == pollsPage {
+			return nil, nil
+		}
+		return nil, errPage
+	}
+	var reports []hub.Report
+	for _, e := range list.Events {
+		switch {
+		case d.flaw == pollsFreshIDs:
+			e.ID += fmt.Sprint(d.attempts.Add(1))
+		case d.flaw == pollsNewest && len(reports) > 0 && e.At.Before(reports[0].At):
+			continue
+		}
+		one := hub.Report{System: d.env.ID, ID: e.ID, Key: del.Key, Word: e.Word, At: e.At}
+		if d.flaw == pollsNobodys {
+			one.Key = ""
+		}
+		reports = append(reports, one)
+	}
+	return reports, nil
 }
 
 func (d *diarium) Tell(ctx context.Context, t hub.Telling) error {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/knutpunkt/knutpunkt/connectors/certify"
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -16,23 +17,26 @@ const (
 	namesFile       flaw = "a file that is called as the citizen called it"
 	noFolderIsDoubt flaw = "a missing folder as a don't know"
 	halfDrop        flaw = "half a file that stays"
+	forgetsDone     flaw = "what was taken away as what never was there"
 )
 
 type dropConfig struct {
 	Folder string `yaml:"folder" doc:"where the files are put"`
+	Done   string `yaml:"done" doc:"where the system puts them when it has taken them"`
 }
 
 // dropWith is a connector that puts a delivery's document and file in a folder, the
 // document last, with one mistake.
 func dropWith(f flaw) hub.Connector {
 	return hub.Define("drop", "Puts files in a folder.", func(_ context.Context, env hub.Env, c dropConfig) (hub.System, error) {
-		return hub.System{Destination: drop{env, c.Folder, f}, Can: hub.Capabilities{"fil": {Level: hub.Lookup}}}, nil
+		return hub.System{Destination: drop{env, c.Folder, c.Done, f}, Can: hub.Capabilities{"fil": {Level: hub.Lookup}}}, nil
 	})
 }
 
 type drop struct {
 	env    hub.Env
 	folder string
+	done   string
 	flaw   flaw
 }
 
@@ -42,6 +46,9 @@ func (d drop) Deliver(ctx context.Context, del hub.Delivery) (hub.Receipt, error
 	}
 	if _, err := os.Stat(d.folder); err != nil && d.flaw != noFolderIsDoubt {
 		return hub.Receipt{}, hub.Unavailable(errors.New("no folder"), hub.AddressChanged)
+	}
+	if r, err := d.Find(ctx, del); err == nil {
+		return r, nil
 	}
 	for _, f := range del.Files {
 		name := string(del.Key) + ".del"
@@ -78,7 +85,7 @@ func (d drop) Find(ctx context.Context, del hub.Delivery) (hub.Receipt, error) {
 	if _, err := os.Stat(d.folder); err != nil {
 		return hub.Receipt{}, errors.New("no folder")
 	}
-	if _, err := os.Stat(filepath.Join(d.folder, string(del.Key)+".xml")); err != nil || d.flaw == neverFinds {
+	if !d.has(del) || d.flaw == neverFinds {
 		return hub.Receipt{}, hub.ErrNotFound
 	}
 	r := hub.Receipt{Number: string(del.Key) + ".xml", At: d.env.Clock()}
@@ -88,15 +95,35 @@ func (d drop) Find(ctx context.Context, del hub.Delivery) (hub.Receipt, error) {
 	return r, nil
 }
 
-// A dropFolder is a system that reads pairs of files.
-type dropFolder string
+// has reports whether a document is in the folder, or among what was taken from it.
+func (d drop) has(del hub.Delivery) bool {
+	places := []string{d.folder, d.done}
+	if d.flaw == forgetsDone {
+		places = places[:1]
+	}
+	return slices.ContainsFunc(places, func(place string) bool {
+		_, err := os.Stat(filepath.Join(place, string(del.Key)+".xml"))
+		return err == nil
+	})
+}
 
-var _ certify.PartsCounter = dropFolder("")
+// A dropFolder is a system that reads pairs of files.
+type dropFolder struct{ in, done string }
+
+var _ certify.PartsCounter = dropFolder{}
 
 func (f dropFolder) Cases() int { return f.count("*.xml") }
 func (f dropFolder) Parts() int { return f.count("*.del") }
 
 func (f dropFolder) count(pattern string) int {
-	names, _ := filepath.Glob(filepath.Join(string(f), pattern))
-	return len(names)
+	waiting, _ := filepath.Glob(filepath.Join(f.in, pattern))
+	taken, _ := filepath.Glob(filepath.Join(f.done, pattern))
+	return len(waiting) + len(taken)
+}
+
+func (f dropFolder) Take() {
+	files, _ := filepath.Glob(filepath.Join(f.in, "*"))
+	for _, file := range files {
+		os.Rename(file, filepath.Join(f.done, filepath.Base(file)))
+	}
 }

@@ -19,8 +19,10 @@ type Fake interface {
 
 // A Folder is a system that reads what is put in a folder.
 type Folder interface {
-	// Cases counts the deliveries in the folder that the system would read.
+	// Cases counts the deliveries that the system would read in the folder, and those that it has taken.
 	Cases() int
+	// Take has the system take all that it would read, and put it where it keeps what it has taken.
+	Take()
 }
 
 // A PartsCounter is a Fake or a Folder that counts what is in its cases: documents

@@ -60,9 +60,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "POST /arenden":
 		// One kind of case is known by its key; the other is not, and only found by it.
 		if _, there := f.cases[key]; there && r.FormValue("kind") == "handlingar" {
-			f.cases[fmt.Sprint(key, "-", len(f.cases))] = &arende{Number: "dubblett"}
+			f.cases[fmt.Sprint(key, "-", len(f.cases))] = &arende{Key: key, Number: "dubblett"}
 		} else if !there {
-			f.cases[key] = &arende{Number: fmt.Sprintf("KS 2026/%05d", len(f.cases)+1), Registered: registered}
+			f.cases[key] = &arende{Key: key, Number: fmt.Sprintf("SÖ 2026/%05d", len(f.cases)+1), Registered: registered}
 			f.made[key] = f.passed
 		}
 		say(w, f.cases[key])
@@ -87,6 +87,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		number, _ := io.ReadAll(r.Body)
 		say(w, people[string(number)])
 	case "GET /handelser":
+		if number := r.FormValue("nr"); number != "" {
+			say(w, map[string]any{"Events": f.of(number)})
+			return
+		}
 		since, _ := strconv.Atoi(r.FormValue("efter"))
 		say(w, map[string]any{"Events": f.events[min(since, len(f.events)):]})
 	case "POST /besked":
@@ -95,6 +99,17 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "GET /filer":
 		io.WriteString(w, drawing)
 	}
+}
+
+// of gives what has happened to one case.
+func (f *fake) of(number string) []handelse {
+	events := []handelse{}
+	for _, e := range f.events {
+		if e.Number == number {
+			events = append(events, e)
+		}
+	}
+	return events
 }
 
 func say(w http.ResponseWriter, v any) { json.NewEncoder(w).Encode(v) }

@@ -1,10 +1,15 @@
 package certify
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -51,6 +56,9 @@ var (
 		"<form action=/login><input name=user value=\"" + Name + " " + Number + "\"></form></body></html>"
 	quoting = fmt.Sprintf(`{"error":"%s, %s-%s, kan inte registreras"}`, Name, Number[:8], Number[8:])
 
+	soapFault = `<?xml version="1.0" encoding="UTF-8"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>` +
+		`<soap:Fault><faultcode>soap:Server</faultcode><faultstring>` + Name + " " + Number + `</faultstring></soap:Fault></soap:Body></soap:Envelope>`
+
 	refuses   = say(http.StatusUnprocessableEntity, json, quoting)
 	isBusy    = say(http.StatusServiceUnavailable, http.Header{"Retry-After": {"7"}}, quoting)
 	isBroken  = say(http.StatusInternalServerError, plain, "unexpected: "+quoting)
@@ -59,6 +67,11 @@ var (
 	moves     = say(http.StatusFound, http.Header{"Location": {elsewhere}}, "")
 	movesBody = say(http.StatusTemporaryRedirect, http.Header{"Location": {elsewhere}}, "")
 )
+
+// faultsInside say with 200 OK that something went wrong.
+var faultsInside = []variant{
+	{"200 with a fault in JSON", say(http.StatusOK, json, quoting)}, {"200 with a SOAP fault", say(http.StatusOK, xml, soapFault)},
+}
 
 // cuts has the fake take the call, and then the line is cut, for good.
 func cuts(l *line, w http.ResponseWriter, r *http.Request) {
@@ -110,6 +123,66 @@ func trickles(begun chan struct{}) effect {
 	}
 }
 
+// drips answers with nothing but blanks, byte by byte, until the caller gives up. It closes
+// begun when a few have come.
+func drips(begun chan struct{}) effect {
+	var once sync.Once
+	return func(_ *line, w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		for n := 0; r.Context().Err() == nil; n++ {
+			if _, err := io.WriteString(w, " "); err != nil || http.NewResponseController(w).Flush() != nil {
+				return
+			}
+			if n == 16 {
+				once.Do(func() { close(begun) })
+			}
+		}
+	}
+}
+
+// spells has the fake take the call, and its answer come byte by byte.
+func spells(l *line, w http.ResponseWriter, r *http.Request) {
+	a := l.pass(l.count(), r)
+	body := a.body.Bytes()
+	a.body = bytes.Buffer{}
+	a.copyTo(w)
+	for i := range body {
+		w.Write(body[i : i+1])
+		http.NewResponseController(w).Flush()
+	}
+}
+
+// charsets are the ways in which an answer is in another charset than it says.
+var charsets = []variant{{"Latin-1 that is called UTF-8", miswrites}, {"UTF-8 that is called Latin-1", miscalls}}
+
+// miswrites has the fake take the call, and answers in Latin-1, whatever the answer says.
+func miswrites(l *line, w http.ResponseWriter, r *http.Request) {
+	a := l.pass(l.count(), r)
+	var body []byte
+	for _, r := range a.body.String() {
+		if r > 0xff {
+			r = '?'
+		}
+		body = append(body, byte(r))
+	}
+	a.header.Del("Content-Length")
+	a.body = *bytes.NewBuffer(body)
+	a.copyTo(w)
+}
+
+// miscalls has the fake take the call, and calls its answer Latin-1.
+func miscalls(l *line, w http.ResponseWriter, r *http.Request) {
+	a := l.pass(l.count(), r)
+	kind, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
+	a.header.Set("Content-Type", cmp.Or(kind, "text/plain")+"; charset=iso-8859-1")
+	a.header.Del("Content-Length")
+	a.body = *bytes.NewBuffer(utf8Said.ReplaceAll(a.body.Bytes(), []byte("${1}ISO-8859-1$2")))
+	a.copyTo(w)
+}
+
+// utf8Said is where an XML document says that it is in UTF-8.
+var utf8Said = regexp.MustCompile(`(?i)^(<\?xml[^>]*encoding=["'])utf-8(["'])`)
+
 // losses are the ways in which an answer is lost when everything has been done.
 var losses = []variant{
 	{"a cut line", cuts}, {"half an answer and a cut line", cutsHalf},
@@ -117,10 +190,9 @@ var losses = []variant{
 }
 
 // unanswers say nothing of what was asked.
-var unanswers = append(losses[:len(losses):len(losses)],
-	variant{"a login page", asksLogin}, variant{"an empty 200", isEmpty},
-	variant{"503", isBusy}, variant{"a redirect", moves},
-)
+var unanswers = slices.Concat(losses, faultsInside, []variant{
+	{"a login page", asksLogin}, {"an empty 200", isEmpty}, {"503", isBusy}, {"a redirect", moves},
+})
 
 // records keeps what the fake answers.
 func records(into *[]*answer) effect {

@@ -94,6 +94,9 @@ func (r *register) protected() {
 
 // mismatch has the register answer about somebody else.
 func (r *register) mismatch() {
+	if r.Fake == nil {
+		return
+	}
 	r.faulty(fault{}, func(t *trial) {
 		var recorded []*answer
 		t.line.inject(fault{0, records(&recorded)})
@@ -125,6 +128,9 @@ func (r *register) nonsense() {
 }
 
 func (r *register) notThere() {
+	if r.Fake == nil {
+		return
+	}
 	r.faulty(fault{}, func(t *trial) {
 		t.line.vanish()
 		p, err := t.lookup(r.ctx, r.known)

@@ -15,8 +15,10 @@ var trackerCases = []struct {
 }{
 	{test{"a word twice", "what is told again must be known as the same"}, (*tracker).twice},
 	{test{"goes on", "every word is heard, also one that comes late and is dated earlier"}, (*tracker).goesOn},
+	{test{"out of order", "a word is what it was, whatever has come since and however it is dated"}, (*tracker).outOfOrder},
 	{test{"nonsense", "a system that cannot answer has not said that nothing happened"}, (*tracker).nonsense},
 	{test{"cancelled", "the hub must be able to stop"}, (*tracker).cancelled},
+	{test{"slow", "one slow system must not hold the hub"}, (*tracker).slow},
 }
 
 // A tracker is a Tracker under examination.
@@ -47,8 +49,8 @@ const (
 // twice asks twice from the beginning.
 func (k *tracker) twice() {
 	k.faulty(fault{}, func(t *trial) {
-		key, receipt := t.makeCase(k.exam)
-		t.move(receipt.Number, firstWord, t.clock())
+		c := t.makeCase(k.exam)
+		t.move(c.receipt.Number, firstWord, t.clock())
 		once, _, err := t.changes(k.ctx, "")
 		if err != nil {
 			k.fail("Changes: %s", word(err))
@@ -59,7 +61,7 @@ func (k *tracker) twice() {
 			k.fail("Changes does not tell of a case that has moved")
 			return
 		}
-		if r := once[i]; r.Key != key && r.Ref != receipt.Ref && r.Ref != receipt.Number {
+		if !c.reportedBy(once[i]) {
 			k.fail("a Report has neither the Key nor the reference of its case")
 		}
 		again, _, _ := t.changes(k.ctx, "")
@@ -77,7 +79,7 @@ func (k *tracker) twice() {
 // goesOn asks from where it was, when a word has come that is dated before the last.
 func (k *tracker) goesOn() {
 	k.faulty(fault{}, func(t *trial) {
-		_, receipt := t.makeCase(k.exam)
+		receipt := t.makeCase(k.exam).receipt
 		t.move(receipt.Number, firstWord, t.clock())
 		before, cursor, err := t.changes(k.ctx, "")
 		if err != nil {
@@ -88,7 +90,7 @@ func (k *tracker) goesOn() {
 		}
 		t.move(receipt.Number, secondWord, t.clock().Add(-time.Minute))
 		after, _, err := t.changes(k.ctx, cursor)
-		if err != nil || !slices.ContainsFunc(after, func(r hub.Report) bool { return r.Word == secondWord }) {
+		if err != nil || !tells(after, secondWord) {
 			k.fail("a word that is dated a minute before the last is never told")
 		}
 		for _, r := range after {
@@ -100,10 +102,62 @@ func (k *tracker) goesOn() {
 	})
 }
 
+// outOfOrder asks from the beginning again, when a word has come that is dated before the
+// first, and then has the system say once more what it said at first.
+func (k *tracker) outOfOrder() {
+	k.faulty(fault{}, func(t *trial) {
+		receipt := t.makeCase(k.exam).receipt
+		t.move(receipt.Number, firstWord, t.clock())
+		var answers []*answer
+		t.line.inject(fault{0, records(&answers)})
+		before, cursor, err := t.changes(k.ctx, "")
+		if err != nil {
+			return
+		}
+		t.line.inject(fault{})
+		t.move(receipt.Number, secondWord, t.clock().Add(-time.Minute))
+		all, _, err := t.changes(k.ctx, "")
+		if err != nil || !tells(all, secondWord) {
+			k.fail("asked from the beginning, Changes does not tell of the word that is dated a minute before the last")
+		}
+		k.known(before, all)
+		t.line.inject(fault{0, replays(&answers)})
+		again, _, err := t.changes(k.ctx, cursor)
+		if err == nil {
+			k.known(again, before)
+		}
+	})
+}
+
+// known demands that a word that has been told is the same when it is told again. A system
+// that knows only where a case stands does not tell it again.
+func (k *tracker) known(some, all []hub.Report) {
+	for _, r := range some {
+		for _, again := range all {
+			if again.Word == r.Word && (again.ID != r.ID || !again.At.Equal(r.At)) {
+				k.fail("a word that has been told has another ID or time when it is told again")
+			}
+		}
+	}
+}
+
+func (k *tracker) slow() {
+	for _, endless := range []func(chan struct{}) effect{trickles, drips} {
+		begun := make(chan struct{})
+		k.faulty(fault{0, endless(begun)}, func(t *trial) {
+			ctx, cancel := cancelWhen(k.ctx, begun)
+			defer cancel()
+			if _, _, err := t.changes(ctx, ""); err == nil {
+				k.fail("of an answer that never ends, given up, Changes makes no error")
+			}
+		})
+	}
+}
+
 func (k *tracker) nonsense() {
 	for _, v := range unanswers {
 		k.faulty(fault{}, func(t *trial) {
-			_, receipt := t.makeCase(k.exam)
+			receipt := t.makeCase(k.exam).receipt
 			t.move(receipt.Number, firstWord, t.clock())
 			t.line.inject(fault{0, v.do})
 			if _, cursor, err := t.changes(k.ctx, ""); err == nil || cursor != "" {
@@ -129,17 +183,32 @@ func (k *tracker) cancelled() {
 	})
 }
 
+// aCase is a delivery that a system has taken.
+type aCase struct {
+	delivery hub.Delivery
+	receipt  hub.Receipt
+}
+
+// reportedBy reports whether a Report can be known to be of the case.
+func (c aCase) reportedBy(r hub.Report) bool {
+	return r.Key != "" && r.Key == c.delivery.Key || r.Ref != "" && (r.Ref == c.receipt.Ref || r.Ref == c.receipt.Number)
+}
+
 // makeCase has the system get a case, where it also takes deliveries.
-func (t *trial) makeCase(e *exam) (hub.Key, hub.Receipt) {
+func (t *trial) makeCase(e *exam) aCase {
 	if t.system.Destination != nil {
 		for _, operation := range e.operations(t.system.Can) {
 			d := &destination{exam: e, operation: operation}
 			if r, err := t.deliver(d, 1); err == nil {
-				return t.example(d, 1).Key, r
+				return aCase{t.example(d, 1), r}
 			}
 		}
 	}
-	return "", hub.Receipt{Number: "KS 2026/00001"}
+	return aCase{receipt: hub.Receipt{Number: "KS 2026/00001"}}
+}
+
+func tells(reports []hub.Report, word string) bool {
+	return slices.ContainsFunc(reports, func(r hub.Report) bool { return r.Word == word })
 }
 
 func (t *trial) move(number, word string, at time.Time) {

@@ -72,6 +72,7 @@ func (e *exam) trial() *trial {
 		e.fail("Open: %s", e.text(err))
 		t.broken = true
 	}
+	t.feed()
 	return t
 }
 
@@ -170,7 +171,7 @@ func (e *exam) open(t *trial, config string) (hub.System, error) {
 		Reads: t.line.client(reads),
 		Dial:  t.line.dial,
 		Log:   slog.New(slog.NewTextHandler(&t.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Clock: t.clock,
+		Clock: t.clock, Mapping: e.Mapping, Residents: NewResidents(),
 	}
 	text := strings.NewReplacer(
 		"{{URL}}", t.line.url, "{{ADDRESS}}", strings.TrimPrefix(t.line.url, "http://"), "{{DIR}}", t.dir, "{{SECRET}}", "file:"+t.secret,

@@ -37,8 +37,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.cases[key] = fmt.Sprintf("KS 2026/%05d", len(f.cases)+1)
 	}
 	json.NewEncoder(w).Encode(map[string]any{
-		"diarienummer": f.cases[key],
-		"registrerat":  time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
+		"diarienummer": f.cases[key], "nyckel": key,
+		"registrerat": time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
 	})
 }
 
@@ -69,7 +69,7 @@ func (d *diarium) Deliver(ctx context.Context, del hub.Delivery) (hub.Receipt, e
 	}
 	req.Header.Set("Content-Type", del.Document.Type)
 	req.Header.Set("Idempotency-Key", string(del.Key))
-	r, err := d.do(d.env.HTTP, req)
+	r, err := d.do(d.env.HTTP, req, del.Key)
 	if err == nil && r.Number == "" {
 		err = hub.Strange(errors.New("no diarienummer in the answer"))
 	}
@@ -81,7 +81,7 @@ func (d *diarium) Find(ctx context.Context, del hub.Delivery) (hub.Receipt, erro
 	if err != nil {
 		return hub.Receipt{}, err
 	}
-	r, err := d.do(d.env.Reads, req)
+	r, err := d.do(d.env.Reads, req, del.Key)
 	if err == nil && r.Number == "" {
 		err = hub.ErrNotFound
 	}
@@ -97,7 +97,7 @@ func (d *diarium) request(ctx context.Context, method, path string, body []byte)
 	return req, nil
 }
 
-func (d *diarium) do(client *http.Client, req *http.Request) (hub.Receipt, error) {
+func (d *diarium) do(client *http.Client, req *http.Request, key hub.Key) (hub.Receipt, error) {
 	resp, err := client.Do(req)
 	if err != nil {
 		return hub.Receipt{}, errors.Unwrap(err) // without the address
@@ -107,11 +107,15 @@ func (d *diarium) do(client *http.Client, req *http.Request) (hub.Receipt, error
 		return hub.Receipt{}, err
 	}
 	var answer struct {
+		Key        string    `json:"nyckel"`
 		Number     *string   `json:"diarienummer"`
 		Registered time.Time `json:"registrerat"`
 	}
 	if json.NewDecoder(resp.Body).Decode(&answer) != nil || answer.Number == nil {
 		return hub.Receipt{}, hub.Strange(errors.New("the answer cannot be read"))
+	}
+	if answer.Key != string(key) {
+		return hub.Receipt{}, hub.Strange(errors.New("the answer is about another case"))
 	}
 	return hub.Receipt{Number: *answer.Number, At: answer.Registered}, nil
 }

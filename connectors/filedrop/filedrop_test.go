@@ -20,9 +20,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/knutpunkt/knutpunkt/connectors/certify"
 	"github.com/knutpunkt/knutpunkt/connectors/connectortest"
 	"github.com/knutpunkt/knutpunkt/connectors/filedrop"
 	"github.com/knutpunkt/knutpunkt/connectors/filedrop/filedropsim"
+	"github.com/knutpunkt/knutpunkt/connectors/simfolder"
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
@@ -189,7 +191,7 @@ func TestWhatIsInTheWay(t *testing.T) {
 		do    func(*site) error
 		cause hub.Cause
 	}{
-		{"the folder is gone", func(s *site) error { return s.sim.Fail(filedropsim.Absent) }, hub.AddressChanged},
+		{"the folder is gone", func(s *site) error { return s.sim.Fail(simfolder.Absent) }, hub.AddressChanged},
 		{"the done ones are gone", func(s *site) error { return os.Remove(s.done) }, hub.AddressChanged},
 		{"the folder is a file", func(s *site) error {
 			return errors.Join(os.Remove(s.folder), os.WriteFile(s.folder, nil, 0o600))
@@ -208,7 +210,7 @@ func TestWhatIsInTheWay(t *testing.T) {
 		})
 	}
 	s := newSite(t, nil)
-	s.sim.Fail(filedropsim.Absent)
+	s.sim.Fail(simfolder.Absent)
 	s.deliver(delivery("01JH-bygg", ansokan))
 	s.sim.Heal()
 	s.want(delivery("01JH-bygg", ansokan), hub.Yes, "", "it has been mended")
@@ -358,12 +360,12 @@ func TestSimulator(t *testing.T) {
 	if err := os.Rename(filepath.Join(s.done, "good.xml.2"), filepath.Join(s.folder, "again.xml")); err != nil {
 		t.Fatal(err)
 	}
-	s.sim.Fail(filedropsim.Idle)
+	s.sim.Fail(simfolder.Idle)
 	if n, _ := s.sim.Step(); n != 0 {
 		t.Error("it is idle, and takes a file")
 	}
 	s.sim.Heal()
-	s.sim.Fail(filedropsim.Strict)
+	s.sim.Fail(simfolder.Strict)
 	if s.sim.Step(); s.sim.Taken("again") != 0 {
 		t.Error("it is strict, and takes a file")
 	}
@@ -371,49 +373,12 @@ func TestSimulator(t *testing.T) {
 }
 
 func TestConformance(t *testing.T) {
-	for _, attachments := range []string{"no", "yes"} {
-		t.Run("attachments "+attachments, func(t *testing.T) {
-			connectortest.Run(t, connectortest.Case{
-				Connector: filedrop.New,
-				Config:    "folder: '{{DIR}}/in'\ndone: '{{DIR}}/done'\nattachments: " + attachments + "\n",
-				Folder: func(dir string) connectortest.Folder {
-					os.Mkdir(filepath.Join(dir, "in"), 0o700)
-					os.Mkdir(filepath.Join(dir, "done"), 0o700)
-					return folder(filepath.Join(dir, "in"))
-				},
-				Deliveries: map[string]hub.Delivery{"file": examples[attachments]},
-			})
+	for name, s := range map[string]certify.Subject{"alone": filedropsim.Subject(), "with files": filedropsim.SubjectWithFiles()} {
+		t.Run(name, func(t *testing.T) {
+			s.Connector = filedrop.New
+			connectortest.Run(t, s)
 		})
 	}
-}
-
-var examples = map[string]hub.Delivery{
-	"no":  {},
-	"yes": {Files: []hub.File{connectortest.File("ritning.pdf", "application/pdf", "%PDF")}},
-}
-
-// A folder counts what the other system would read.
-type folder string
-
-func (f folder) Cases() (n int) {
-	entries, _ := os.ReadDir(string(f))
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") {
-			n++
-		}
-	}
-	return n
-}
-
-func (f folder) Parts() (n int) {
-	entries, _ := os.ReadDir(string(f))
-	for _, e := range entries {
-		inside, _ := os.ReadDir(filepath.Join(string(f), e.Name()))
-		if !strings.HasPrefix(e.Name(), ".") {
-			n += len(inside)
-		}
-	}
-	return n
 }
 
 // TestREADME holds the sample in the README against what systems.yaml may say.

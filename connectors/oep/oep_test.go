@@ -1,18 +1,15 @@
 package oep_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -193,75 +190,7 @@ func TestREADME(t *testing.T) {
 
 // TestConformance has the kit examine the connector against the simulated platform.
 func TestConformance(t *testing.T) {
-	form := oepsim.Fill(oepsim.Deck, 0, noon)
-	told := hub.Ref{ID: strconv.Itoa(form.Instance), Version: form.Version}
-	kept := &blobs{}
-	s, err := open(t, oep.Config{}).Source.Read(t.Context(), hub.Incoming{Body: bytes.NewReader(form.Body)}, kept)
-	if err != nil {
-		t.Fatal(err)
-	}
-	quoting := strings.NewReplacer("Altan", connectortest.Name, canary, connectortest.Number)
-	connectortest.Run(t, connectortest.Case{
-		Connector: oep.New,
-		Config: "url: {{URL}}\nuser: knutpunkt\npassword: {{SECRET}}\n" +
-			"statuses: { registrerat: Mottagen, beslutat: Klart }\n",
-		Fake: func() connectortest.Fake {
-			sim, err := oepsim.New(oepsim.Options{Clock: clock, User: "knutpunkt", Password: connectortest.Secret})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := sim.SendIn(form); err != nil {
-				t.Fatal(err)
-			}
-			return fake{sim}
-		},
-		Forms: []connectortest.Form{
-			{Name: "whole", Type: "application/xml", Body: quoting.Replace(whole)},
-			{Name: "deck", Type: "application/xml", Body: string(form.Body)},
-			{Name: "preschool", Type: "application/xml", Body: string(oepsim.Fill(oepsim.Preschool, 2, noon).Body)},
-		},
-		Broken: []connectortest.Form{
-			{Name: "no instance", Type: "application/xml", Body: strings.Replace(quoting.Replace(whole), "320342", connectortest.Number, 1)},
-			{Name: "no base64", Type: "application/xml", Body: strings.Replace(quoting.Replace(whole), "QUJD", connectortest.Name+"*", 1)},
-		},
-		Files: map[hub.Fetch]string{
-			s.Attachments[1].Fetch: fileOf(t, form, "/api/fileuploadqueryapi/getfile/%s/%s/%s", s.Attachments[1].Fetch),
-			s.Attachments[2].Fetch: fileOf(t, form, "/api/instanceapi/getinstance/%s/pdf%s%s", s.Attachments[2].Fetch),
-		},
-		Told: told,
-	})
-}
-
-// fileOf asks a platform that has the form for a file.
-func fileOf(t *testing.T, f oepsim.Form, path string, ref hub.Fetch) string {
-	t.Helper()
-	sim, err := oepsim.New(oepsim.Options{Clock: clock})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sim.SendIn(f); err != nil {
-		t.Fatal(err)
-	}
-	answer := httptest.NewRecorder()
-	sim.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, fmt.Sprintf(path, ref.Instance, ref.Question, ref.File), nil))
-	if answer.Code != http.StatusOK {
-		t.Fatalf("the platform answers %d", answer.Code)
-	}
-	return answer.Body.String()
-}
-
-// A fake is a simulated platform as the kit wants it.
-type fake struct{ *oepsim.Sim }
-
-// Cases counts nothing: the platform is given no cases.
-func (fake) Cases() int { return 0 }
-
-// Told counts what the platform heard, repeats left out.
-func (f fake) Told() (n int) {
-	for _, e := range f.Ledger() {
-		if e.What == oepsim.StatusSet || e.What == oepsim.Confirmed {
-			n++
-		}
-	}
-	return n
+	s := oepsim.Subject()
+	s.Connector = oep.New
+	connectortest.Run(t, s)
 }

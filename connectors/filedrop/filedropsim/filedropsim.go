@@ -9,15 +9,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/knutpunkt/knutpunkt/connectors/simledger"
+	"github.com/knutpunkt/knutpunkt/connectors/simfolder"
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
 
@@ -33,186 +30,70 @@ type Options struct {
 
 // An Entry is one file, or folder of files, that was looked at.
 type Entry struct {
-	At           time.Time `json:"at"`
-	Key          string    `json:"key"` // the file's name without its ending
-	Name         string    `json:"name"`
-	SHA256       string    `json:"sha256"` // of the document, hexadecimal
-	Diarienummer string    `json:"diarienummer,omitempty"`
-	Files        []string  `json:"files,omitempty"`   // SHA-256 of each file beside the document, by name
-	Refused      string    `json:"refused,omitempty"` // why it was not taken; "" when it was
+	simfolder.Look
+	Diarienummer string   `json:"diarienummer,omitempty"`
+	Files        []string `json:"files,omitempty"` // SHA-256 of each file beside the document, by name
 }
-
-// A Fault is one way to fail. It lasts until Heal.
-type Fault string
-
-const (
-	Idle   Fault = "idle"   // takes nothing
-	Absent Fault = "absent" // the folder is not there, as a share that is not mounted
-	Strict Fault = "strict" // refuses whatever comes
-)
 
 // A Sim is one building system. It is safe for concurrent use.
 type Sim struct {
+	*simfolder.Reader[Entry]
 	Options
-
-	ledger *simledger.Ledger[Entry]
-
-	mu     sync.Mutex
-	faults map[Fault]bool
 }
 
 // New opens the ledger in o.Dir, if there is one, and remembers what is in it.
 func New(o Options) (*Sim, error) {
-	s := &Sim{Options: o, faults: map[Fault]bool{}}
-	for _, folder := range []string{o.Folder, o.Done, o.Refused} {
-		if err := os.MkdirAll(folder, 0o770); err != nil {
-			return nil, fmt.Errorf("make the folders: %w", err)
-		}
-	}
-	var err error
-	if s.ledger, err = simledger.Open[Entry](o.Dir, "filedrop.jsonl"); err != nil {
+	places := simfolder.Places{Folder: o.Folder, Done: o.Done, Refused: o.Refused}
+	reader, err := simfolder.New(o.Dir, "filedrop.jsonl", places, o.Clock, judge{o.Schema})
+	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	return &Sim{reader, o}, nil
 }
 
-// Close closes the ledger.
-func (s *Sim) Close() error { return s.ledger.Close() }
+// A judge decides what is taken.
+type judge struct{ schema document.Validator }
 
-// Fail chooses faults.
-func (s *Sim) Fail(faults ...Fault) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range faults {
-		if f == Absent && !s.faults[Absent] {
-			if err := os.Rename(s.Folder, s.away()); err != nil {
-				return err
-			}
-		}
-		s.faults[f] = true
-	}
-	return nil
-}
-
-// Heal clears all faults.
-func (s *Sim) Heal() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	defer clear(s.faults)
-	if s.faults[Absent] {
-		return os.Rename(s.away(), s.Folder)
-	}
-	return nil
-}
-
-func (s *Sim) away() string { return filepath.Clean(s.Folder) + ".away" }
-
-// Ledger gives all that has been looked at, in order.
-func (s *Sim) Ledger() []Entry { return s.ledger.Entries() }
-
-// Taken counts how often what has a key was taken.
-func (s *Sim) Taken(key string) (n int) {
-	for _, e := range s.Ledger() {
-		if e.Key == key && e.Refused == "" {
-			n++
-		}
-	}
-	return n
-}
-
-// Step looks once, and tells how many it took or refused.
-func (s *Sim) Step() (n int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.faults[Idle] || s.faults[Absent] {
-		return 0, nil
-	}
-	names, err := os.ReadDir(s.Folder)
-	if err != nil {
-		return 0, err
-	}
-	for _, f := range names {
-		if isUnfinished(f.Name()) {
-			continue
-		}
-		if err := s.take(f.Name(), f.IsDir()); err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
-}
-
-// isUnfinished tells names that somebody still writes under.
-func isUnfinished(name string) bool {
-	return strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".part") || strings.HasSuffix(name, ".tmp")
-}
-
-// take looks at one file and puts it where it belongs. What the ledger has, and the done ones have not,
-// was interrupted between the two, and is only moved.
-func (s *Sim) take(name string, isFolder bool) error {
-	e, err := s.read(name, isFolder)
-	if err != nil {
-		return err
-	}
-	to := s.Done
-	if e.Refused != "" {
-		to = s.Refused
-	}
-	_, err = os.Lstat(filepath.Join(to, name))
-	known := slices.ContainsFunc(s.ledger.Entries(), func(k Entry) bool { return k.Name == name && k.SHA256 == e.SHA256 })
-	if !known || err == nil {
-		if err := s.ledger.Append(e); err != nil {
-			return err
-		}
-	}
-	return os.Rename(filepath.Join(s.Folder, name), unused(to, name))
-}
-
-// unused gives a place for a name that may have been there before.
-func unused(folder, name string) string {
-	place := filepath.Join(folder, name)
-	for n := 2; ; n++ {
-		if _, err := os.Lstat(place); err != nil {
-			return place
-		}
-		place = filepath.Join(folder, fmt.Sprintf("%s.%d", name, n))
-	}
-}
-
-// read judges a file, or a folder in which the document has the folder's name.
-func (s *Sim) read(name string, isFolder bool) (Entry, error) {
-	e := Entry{At: s.Clock(), Name: name, Key: strings.TrimSuffix(name, filepath.Ext(name))}
-	text, err := []byte(nil), error(nil)
-	if isFolder {
-		e.Key = name
-		text, e.Files, err = readFolder(filepath.Join(s.Folder, name))
-	} else {
-		text, err = os.ReadFile(filepath.Join(s.Folder, name))
-	}
+// Judge judges a file, or a folder in which the document has the folder's name.
+func (j judge) Judge(l simfolder.Look, path string) (Entry, error) {
+	e := Entry{Look: l}
+	text, beside, err := read(path)
 	if err != nil {
 		return e, err
 	}
-	e.SHA256 = sumOf(text)
-	e.Diarienummer, e.Refused = s.judge(text)
+	e.SHA256, e.Files = sumOf(text), beside
+	if e.Refused == "" {
+		e.Diarienummer, e.Refused = j.diarienummer(text)
+	}
 	return e, nil
 }
 
-// readFolder gives the document in a folder, and the digests of what lies beside it.
-func readFolder(folder string) (text []byte, sums []string, err error) {
-	inside, err := os.ReadDir(folder)
+// Acknowledge does nothing: such a system gives no receipts.
+func (judge) Acknowledge(string) error { return nil }
+
+// read gives the document of what lies at path, and the digests of what lies beside it.
+func read(path string) (text []byte, beside []string, err error) {
+	about, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !about.IsDir() {
+		text, err = os.ReadFile(path)
+		return text, nil, err
+	}
+	inside, err := os.ReadDir(path)
 	for _, f := range inside {
-		content, err := os.ReadFile(filepath.Join(folder, f.Name()))
+		content, err := os.ReadFile(filepath.Join(path, f.Name()))
 		if err != nil {
 			return nil, nil, err
 		}
-		if strings.TrimSuffix(f.Name(), filepath.Ext(f.Name())) == filepath.Base(folder) {
+		if strings.TrimSuffix(f.Name(), filepath.Ext(f.Name())) == filepath.Base(path) {
 			text = content
 		} else {
-			sums = append(sums, sumOf(content))
+			beside = append(beside, sumOf(content))
 		}
 	}
-	return text, sums, err
+	return text, beside, err
 }
 
 func sumOf(content []byte) string {
@@ -220,20 +101,16 @@ func sumOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// judge tells the document's diarienummer, or why it is refused.
-func (s *Sim) judge(text []byte) (diarienummer, refused string) {
+// diarienummer tells the document's, or why it is refused.
+func (j judge) diarienummer(text []byte) (number, refused string) {
 	root, err := document.ReadXML(bytes.NewReader(text), document.Limits{})
 	switch {
-	case s.faults[Strict]:
-		return "", "not today"
 	case err != nil:
 		return "", "no XML, or half a file"
-	case s.Schema != nil && s.Schema.Validate(text) != nil:
+	case j.schema != nil && j.schema.Validate(text) != nil:
 		return "", "not right by the schema"
-	}
-	diarienummer = root.Value("Diarienummer")
-	if diarienummer == "" {
+	case root.Value("Diarienummer") == "":
 		return "", "without a diarienummer"
 	}
-	return diarienummer, ""
+	return root.Value("Diarienummer"), ""
 }

@@ -1,4 +1,4 @@
-package filedrop
+package folder
 
 import (
 	"fmt"

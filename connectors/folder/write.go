@@ -1,4 +1,4 @@
-package filedrop
+package folder
 
 import (
 	"bytes"
@@ -23,28 +23,28 @@ func inMemory(b []byte) opener {
 
 // write puts the layout in the folder. Until it has its own name, what fails is a *not now*. After
 // that it is a *don't know*: it may have been read.
-func (p *drop) write(ctx context.Context, l layout) (hub.Receipt, error) {
-	if err := p.clear(l); err != nil {
+func (f Folder) write(ctx context.Context, l Layout) (hub.Receipt, error) {
+	if err := f.clear(l); err != nil {
 		return hub.Receipt{}, unavailable("clear away an earlier attempt", err)
 	}
-	hidden, err := os.MkdirTemp(p.conf.Folder, "."+l.name+".*.part")
+	hidden, err := os.MkdirTemp(f.Path, "."+l.name+".*.part")
 	if err != nil {
 		return hub.Receipt{}, unavailable("make a hidden folder", err)
 	}
 	defer os.RemoveAll(hidden)
-	if err := p.prepare(ctx, l, hidden); err != nil {
+	if err := f.prepare(ctx, l, hidden); err != nil {
 		return hub.Receipt{}, err
 	}
-	if r, err := p.found(ctx, l); !errors.Is(err, hub.ErrNotFound) {
+	if r, err := f.found(ctx, l); !errors.Is(err, hub.ErrNotFound) {
 		return r, err // somebody else was quicker
 	}
-	return p.name(ctx, l, hidden)
+	return f.name(ctx, l, hidden)
 }
 
 // clear removes what a crash has left under a hidden name. Whoever should still be at it cannot give it
 // its own name any more.
-func (p *drop) clear(l layout) error {
-	left, err := filepath.Glob(filepath.Join(escaped(p.conf.Folder), "."+l.name+".*.part"))
+func (f Folder) clear(l Layout) error {
+	left, err := filepath.Glob(filepath.Join(escaped(f.Path), "."+l.name+".*.part"))
 	for _, hidden := range left {
 		err = errors.Join(err, os.RemoveAll(hidden))
 	}
@@ -52,23 +52,23 @@ func (p *drop) clear(l layout) error {
 }
 
 // prepare writes the layout's files into the hidden folder, durably.
-func (p *drop) prepare(ctx context.Context, l layout, hidden string) error {
+func (f Folder) prepare(ctx context.Context, l Layout, hidden string) error {
 	if err := os.Chmod(hidden, 0o770); err != nil {
 		return unavailable("open the hidden folder", err)
 	}
-	for _, f := range l.files {
-		if err := p.writeFile(ctx, filepath.Join(hidden, f.name), f); err != nil {
+	for _, c := range l.files {
+		if err := f.writeFile(ctx, filepath.Join(hidden, c.name), c); err != nil {
 			return err
 		}
 	}
 	if err := syncFolder(hidden); err != nil {
 		return unavailable("make the hidden folder durable", err)
 	}
-	return p.date(hidden)
+	return f.date(hidden)
 }
 
 // name gives what lies in the hidden folder its own name, durably.
-func (p *drop) name(ctx context.Context, l layout, hidden string) (hub.Receipt, error) {
+func (f Folder) name(ctx context.Context, l Layout, hidden string) (hub.Receipt, error) {
 	if l.alone {
 		hidden = filepath.Join(hidden, l.name)
 	}
@@ -79,16 +79,16 @@ func (p *drop) name(ctx context.Context, l layout, hidden string) (hub.Receipt, 
 	if err := hub.Announce(ctx); err != nil {
 		return hub.Receipt{}, err
 	}
-	if err := os.Rename(hidden, filepath.Join(p.conf.Folder, l.name)); err != nil {
+	if err := os.Rename(hidden, filepath.Join(f.Path, l.name)); err != nil {
 		return hub.Receipt{}, unavailable("give the file its name", err)
 	}
-	if err := syncFolder(p.conf.Folder); err != nil {
+	if err := syncFolder(f.Path); err != nil {
 		return hub.Receipt{}, fmt.Errorf("make the name durable: %s", reason(err))
 	}
 	return l.receipt(about.ModTime()), nil
 }
 
-func (p *drop) writeFile(ctx context.Context, name string, c content) error {
+func (f Folder) writeFile(ctx context.Context, name string, c content) error {
 	from, err := c.open(ctx)
 	if err != nil {
 		return errUnread
@@ -109,7 +109,7 @@ func (p *drop) writeFile(ctx context.Context, name string, c content) error {
 	if err := to.Sync(); err != nil {
 		return unavailable("make the file durable", err)
 	}
-	return p.date(name)
+	return f.date(name)
 }
 
 // errUnread says that it is the hub that cannot give the file now.
@@ -133,8 +133,8 @@ func (r reader) Read(b []byte) (int, error) {
 }
 
 // date gives a file the hub's time: the receipt's, whenever it is asked for.
-func (p *drop) date(name string) error {
-	now := p.env.Clock()
+func (f Folder) date(name string) error {
+	now := f.Clock()
 	if err := os.Chtimes(name, now, now); err != nil {
 		return unavailable("date the file", err)
 	}
@@ -143,12 +143,12 @@ func (p *drop) date(name string) error {
 
 // syncFolder makes names in a folder durable.
 func syncFolder(name string) error {
-	f, err := os.Open(name)
+	folder, err := os.Open(name)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return f.Sync()
+	defer folder.Close()
+	return folder.Sync()
 }
 
 // escaped gives a path as a pattern that means itself.
