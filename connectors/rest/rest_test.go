@@ -204,6 +204,10 @@ func (tw *town) wantSilence() {
 	}
 }
 
+const receiptConfig = `
+    receipt: { number: /number, ref: /id, echo: /reference }
+`
+
 // TestStatuses holds each row of the table of statuses, where the first call is the one that makes the case.
 func TestStatuses(t *testing.T) {
 	receipt := `{"number":"ÄR 2026/00001","id":"c1","reference":"01JH-arende"}`
@@ -763,8 +767,8 @@ func TestREADME(t *testing.T) {
 	}
 	t.Setenv("KARLSKRONA_ARENDE_TOKEN", "nyckel")
 	entries := regexp.MustCompile("(?s)```yaml\n.*?connector: rest\n  url: [^\n]*\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(entries) != len(levels) {
-		t.Errorf("%d entries, want one of each level", len(entries))
+	if len(entries) != len(levels)+1 {
+		t.Errorf("%d entries, want one of each level, and one that is asked about each case", len(entries))
 	}
 	for _, entry := range entries {
 		if _, err := open(t, http.DefaultClient, strings.ReplaceAll("\n"+string(entry[1]), "\n  ", "\n")); err != nil {
@@ -782,7 +786,7 @@ func keysOf(t reflect.Type) (names []string) {
 		if inner.Kind() == reflect.Map {
 			inner = inner.Elem()
 		}
-		if inner.Kind() == reflect.Struct && inner.PkgPath() == t.PkgPath() {
+		if inner.Kind() == reflect.Struct && strings.Contains(inner.PkgPath(), "/connectors/") {
 			names = append(names, keysOf(inner)...)
 		}
 	}

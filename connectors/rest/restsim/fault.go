@@ -24,6 +24,7 @@ const (
 	File    Place = "file"
 	Files   Place = "files"
 	Changes Place = "changes"
+	Status  Place = "status"
 	Any     Place = "any"
 )
 

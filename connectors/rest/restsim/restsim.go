@@ -8,6 +8,7 @@
 //	POST /cases/{id}/files           a file in a form: file, n and sha256
 //	GET  /cases/{id}/files           the files of a case
 //	GET  /changes?since=CURSOR       what has happened since
+//	GET  /cases/{id}/status          what has happened to one case
 //
 // It plays a system of each level, and promises no more than that level does.
 package restsim
@@ -72,6 +73,7 @@ func New(o Options) (*Sim, error) {
 	s.mux.HandleFunc("POST /cases/{id}/files", s.at(File, s.post))
 	s.mux.HandleFunc("GET /cases/{id}/files", s.at(Files, s.files))
 	s.mux.HandleFunc("GET /changes", s.at(Changes, s.tell))
+	s.mux.HandleFunc("GET /cases/{id}/status", s.at(Status, s.status))
 	var err error
 	if s.ledger, err = simledger.Open[Entry](o.Dir, "rest.jsonl"); err != nil {
 		return nil, err
@@ -303,4 +305,21 @@ func (s *Sim) tell(r *http.Request, _ Fault) (int, object, error) {
 		})
 	}
 	return http.StatusOK, object{"changes": list, "next": strconv.Itoa(told + len(list))}, nil
+}
+
+// status tells what has happened to one case. It has no ids for it.
+func (s *Sim) status(r *http.Request, _ Fault) (int, object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.byID[r.PathValue("id")]
+	if c == nil {
+		return http.StatusNotFound, object{"error": "no such case"}, nil
+	}
+	history := []object{}
+	for _, e := range s.changes {
+		if e.Case == c.ID {
+			history = append(history, object{"word": e.Word, "at": e.At.Format(time.RFC3339Nano)})
+		}
+	}
+	return http.StatusOK, object{"history": history}, nil
 }
