@@ -2,10 +2,9 @@
 // TLS, the operation personpostXML in version 4, one person a call.
 //
 // What an answer carries is decided by the municipality's order with Skatteverket, so that a block
-// which did not come says nothing. The contract is Skatteverket's WSDL and XSD of release 7_2.28; the
-// live service has since moved beyond it, so answers are read by local name, what is not known is
-// passed over, and nothing is held against the schema. What is read is never guessed: an answer that
-// is not plainly about the person asked for, and about nobody else, is an error and no facts.
+// which did not come says nothing. The contract is Skatteverket's WSDL and XSD of release 7_2.28; how
+// a post is read is told in package folkbokforing. What is read is never guessed: an answer that is
+// not plainly about the person asked for, and about nobody else, is an error and no facts.
 //
 // A look-up is a read although it is a POST, and may be asked again.
 package navet
@@ -19,6 +18,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/knutpunkt/knutpunkt/connectors/folkbokforing"
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
@@ -28,29 +28,16 @@ var New = hub.Define("navet", "Asks Skatteverket's population register Navet abo
 // Config is what systems.yaml says about one municipality's order with Navet. The client certificate
 // stands in the system's own tls:.
 type Config struct {
-	URL       string            `yaml:"url" doc:"where personpostXML V4 is, such as https://www2.skatteverket.se/na/na_epersondata/V4/personpostXML"`
-	OrgNumber string            `yaml:"org-number" doc:"the municipality's organisationsnummer, ten digits or twelve that begin with 16, in quotes"`
-	Order     string            `yaml:"order" doc:"the order with Skatteverket (BestallningsId), NNNNNNNN-FONN-NNNN"`
-	Delivers  []string          `yaml:"delivers,omitempty" doc:"what the order delivers, of protection (01003 and 01020), names, addresses and relations; all of them when left out"`
-	Faults    map[string]string `yaml:"faults,omitempty" doc:"what a Felkod of Navet's means: refused (a person must look), later or credentials; refused for those not listed"`
+	URL       string                 `yaml:"url" doc:"where personpostXML V4 is, such as https://www2.skatteverket.se/na/na_epersondata/V4/personpostXML"`
+	OrgNumber string                 `yaml:"org-number" doc:"the municipality's organisationsnummer, ten digits or twelve that begin with 16, in quotes"`
+	Order     string                 `yaml:"order" doc:"the order with Skatteverket (BestallningsId), NNNNNNNN-FONN-NNNN"`
+	Delivers  folkbokforing.Delivers `yaml:"delivers,omitempty" doc:"what the order delivers, of protection (01003 and 01020), names, addresses and relations; all of them when left out"`
+	Faults    map[string]string      `yaml:"faults,omitempty" doc:"what a Felkod of Navet's means: refused (a person must look), later or credentials; refused for those not listed"`
 }
-
-// What an order can be declared to deliver.
-const (
-	deliversProtection = "protection"
-	deliversNames      = "names"
-	deliversAddresses  = "addresses"
-	deliversRelations  = "relations"
-)
-
-var everything = []string{deliversProtection, deliversNames, deliversAddresses, deliversRelations}
 
 func open(_ context.Context, env hub.Env, c Config) (hub.System, error) {
 	if err := c.check(); err != nil {
 		return hub.System{}, err
-	}
-	if c.Delivers == nil {
-		c.Delivers = everything
 	}
 	org, _ := hub.ParseOrgNumber(c.OrgNumber) // checked above
 	return hub.System{Register: &register{env: env, conf: c, org: org}}, nil
@@ -72,11 +59,8 @@ func (c Config) check() error {
 	if !orderFormat.MatchString(c.Order) {
 		wrong = append(wrong, errors.New("order: must have the form NNNNNNNN-FONN-NNNN"))
 	}
-	for i, d := range c.Delivers {
-		if !slices.Contains(everything, d) || slices.Contains(c.Delivers[:i], d) {
-			wrong = append(wrong, fmt.Errorf("delivers: must be some of %v, each once", everything))
-			break
-		}
+	if err := c.Delivers.Check(); err != nil {
+		wrong = append(wrong, err)
 	}
 	for code, means := range c.Faults {
 		if known, _ := number(code); known != code || !slices.Contains(meanings, meaning(means)) {
@@ -151,7 +135,7 @@ func (r *register) follow(ctx context.Context, old post) (post, error) {
 		if err != nil {
 			return post{}, err
 		}
-		raise(&p.person, protection)
+		folkbokforing.Raise(&p.person, protection)
 		if !p.replaced() {
 			p.person.Previous = union(former, p.person.Previous)
 			return p, nil
@@ -159,7 +143,7 @@ func (r *register) follow(ctx context.Context, old post) (post, error) {
 		protection = p.person.Protection
 		former, next = append(former, id), append(next, p.references...)
 	}
-	raise(&old.person, protection)
+	folkbokforing.Raise(&old.person, protection)
 	return old, nil
 }
 

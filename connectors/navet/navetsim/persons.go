@@ -151,9 +151,19 @@ func Persons() []Person {
 			Address: Address{Street: "Kyrkogatan 3", Postcode: "24131", City: "Eslöv"},
 		},
 		{
+			ID: "202101012397", Kind: Registered, Given: "Ture", Calling: "10", Family: "Hagtest",
+			Guardians: []string{"199409272383", "199208142399"}, Municipality: "1285",
+			Address: Address{Street: "Kyrkogatan 3", Postcode: "24131", City: "Eslöv"},
+		},
+		{
 			ID: "199803282384", Kind: Registered, Given: "Wilma", Calling: "10", Family: "Kullprov",
 			Municipality: "1285",
 			Address:      Address{Street: "Västra Storgatan 17", Postcode: "24137", City: "Eslöv"},
+		},
+		{
+			ID: "201801012392", Kind: Registered, Given: "Nora", Calling: "10", Family: "Kullprov",
+			Guardians: []string{"199803282384"}, Municipality: "1285",
+			Address: Address{Street: "Västra Storgatan 17", Postcode: "24137", City: "Eslöv"},
 		},
 		{
 			ID: "202201022387", Kind: Registered, Given: "Alma", Calling: "10", Family: "Kullprov",

@@ -1,4 +1,4 @@
-package navet
+package folkbokforing
 
 import (
 	"fmt"
@@ -10,11 +10,11 @@ import (
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
 
-// callingName picks the names that somebody is called by out of all given names. The marking is two
+// CallingName picks the names that somebody is called by out of all given names. The marking is two
 // digits, each the place of a name, 0 for none; the parts of a hyphenated name have places of their
 // own. Of "Eva Ulla-Karin Isa", 40 is "Isa" and 23 is "Ulla-Karin". It gives "" where no calling name
 // is registered, or where the marking does not fit the names.
-func callingName(given, marking string) string {
+func CallingName(given, marking string) string {
 	if len(marking) != 2 {
 		return ""
 	}
@@ -70,9 +70,9 @@ func date(digits string) hub.Date {
 	return hub.Date(known)
 }
 
-// birthOf reads a birth date out of a number, in which a samordningsnummer has 60 added to its day. It
+// BirthOf reads a birth date out of a number, in which a samordningsnummer has 60 added to its day. It
 // is the next best after the registered one: numbers run out, and then a neighbouring day's is given.
-func birthOf(id hub.PersonID) hub.Date {
+func BirthOf(id hub.PersonID) hub.Date {
 	digits := []byte(id.Reveal()[:8])
 	if id.IsCoordination() {
 		digits[6] -= 6
@@ -104,10 +104,18 @@ func municipality(registration *document.Element) hub.Municipality {
 	return hub.Municipality(code)
 }
 
-func (p *post) readAddresses(addresses *document.Element) {
-	p.person.Address = address(addresses.Child("Folkbokforingsadress"))
-	p.person.Special = address(addresses.Child("SarskildPostadress"))
-	p.person.Abroad = foreign(addresses.Child("Utlandsadress"))
+func (p *Post) readName(name *document.Element) {
+	p.Person.Given = name.Value("Fornamn")
+	p.Calling = name.Value("Tilltalsnamnsmarkering")
+	p.Person.Calling = CallingName(p.Person.Given, p.Calling)
+	p.Person.Middle = name.Value("Mellannamn")
+	p.Person.Family = name.Value("Efternamn")
+}
+
+func (p *Post) readAddresses(addresses *document.Element) {
+	p.Person.Address = address(addresses.Child("Folkbokforingsadress"))
+	p.Person.Special = address(addresses.Child("SarskildPostadress"))
+	p.Person.Abroad = foreign(addresses.Child("Utlandsadress"))
 }
 
 // address gives nil for one in which nothing stands. The street is normally on the second line and the

@@ -1,4 +1,4 @@
-package navet
+package folkbokforing
 
 import (
 	"testing"
@@ -32,7 +32,7 @@ func TestCallingName(t *testing.T) {
 		{"", "10", ""},
 	}
 	for _, tt := range tests {
-		if got := callingName(tt.given, tt.marking); got != tt.want {
+		if got := CallingName(tt.given, tt.marking); got != tt.want {
 			t.Errorf("%q with %q: %q, want %q", tt.given, tt.marking, got, tt.want)
 		}
 	}
@@ -110,7 +110,7 @@ func TestBirthOf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := birthOf(id); got != want {
+		if got := BirthOf(id); got != want {
 			t.Errorf("%s: %q, want %q", number, got, want)
 		}
 	}
