@@ -1,25 +1,19 @@
 package connectors_test
 
 import (
-	"context"
-	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/knutpunkt/knutpunkt/connectors"
+	"github.com/knutpunkt/knutpunkt/connectors/connectortest"
 	"github.com/knutpunkt/knutpunkt/hub"
-	"github.com/knutpunkt/knutpunkt/hub/config"
 )
 
-// kits are the folders here that are no connectors.
-var kits = []string{"certify", "connectortest", "simledger"}
+// kits are the folders here that are no connectors: what examines them, and what they share.
+var kits = []string{"certify", "connectortest", "simledger", "simfolder", "declared", "folder", "folkbokforing"}
 
 // TestEveryFolderIsAConnector keeps what CONTRIBUTING.md promises of a connector: it is
 // listed, it is examined, and its README begins with an entry that works.
@@ -38,7 +32,8 @@ func TestEveryFolderIsAConnector(t *testing.T) {
 			if !ok {
 				t.Fatalf("connectors.All does not list a connector called %s", name)
 			}
-			if plays(openSample(t, c)) && !hasConformance(t, name) {
+			opened := connectortest.Sample(t, c, filepath.Join(name, "README.md"), "..")
+			if plays(opened) && !hasConformance(t, name) {
 				t.Errorf("no func TestConformance in connectors/%s: see connectortest.Run", name)
 			}
 		})
@@ -75,69 +70,8 @@ func hasConformance(t *testing.T, folder string) bool {
 	})
 }
 
-var (
-	sample    = regexp.MustCompile("(?s)```yaml\n(.*?)```")
-	variable  = regexp.MustCompile(`\benv:(\w+)`)
-	reference = regexp.MustCompile(`\bfile:[^\s,}]+`)
-)
-
-// openSample opens the connector by the first ```yaml block of its README, an entry of
-// systems.yaml, with something behind each secret and file that it refers to.
-func openSample(t *testing.T, c hub.Connector) (opened hub.System) {
-	readme, err := os.ReadFile(filepath.Join(c.Name, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := sample.FindSubmatch(readme)
-	if block == nil {
-		t.Fatal("README.md has no ```yaml block with an entry of systems.yaml")
-	}
-	entry := reference.ReplaceAllString(string(block[1]), "file:secret.pem")
-	for _, name := range variable.FindAllStringSubmatch(entry, -1) {
-		t.Setenv(name[1], "hemligt")
-	}
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, "secret.pem"), "hemligt")
-	write(t, filepath.Join(dir, "routes", "karlskrona", "systems.yaml"), entry)
-	systems, err := config.Systems(dir, []hub.Connector{c})
-	if err != nil {
-		t.Fatalf("README.md: %v", err)
-	}
-	for _, s := range systems {
-		if s.Connector != c.Name {
-			t.Errorf("README.md: the entry is for %q", s.Connector)
-		}
-		system, err := c.Open(t.Context(), idle(s.ID), s.Decode)
-		if err != nil {
-			t.Errorf("README.md: %v", err)
-		}
-		if system.Close != nil {
-			system.Close()
-		}
-		opened = system
-	}
-	return opened
-}
-
 // plays reports whether a system has a role that a certificate could speak of.
 func plays(s hub.System) bool {
 	return s.Source != nil || s.Register != nil || s.Destination != nil || s.Tracker != nil ||
-		s.Fetcher != nil || s.Teller != nil
-}
-
-// idle lends what reaches nobody.
-func idle(id hub.SystemID) hub.Env {
-	dial := func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }
-	client := &http.Client{Transport: &http.Transport{DialContext: dial}}
-	now := func() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) }
-	return hub.Env{ID: id, HTTP: client, Reads: client, Dial: dial, Log: slog.New(slog.DiscardHandler), Clock: now}
-}
-
-func write(t *testing.T, file, text string) {
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+		s.Poller != nil || s.Importer != nil || s.Fetcher != nil || s.Teller != nil
 }
