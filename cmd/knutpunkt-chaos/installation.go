@@ -61,6 +61,9 @@ func (in *installation) write(ctx context.Context, binary string) error {
 	if _, err := navetsim.TLS(filepath.Join(in.dir, "secrets")); err != nil {
 		return err
 	}
+	if w.certificates(); w.err != nil {
+		return w.err
+	}
 	return in.command(ctx, binary, "keys", "init")
 }
 
@@ -349,6 +352,7 @@ func (s *service) Legs() []leg    { return s.legs }
 
 const mappingText = `operation: case
 output: json
+schema: none
 document:
 <<- if .Tells>>
   reference: ${submission.id}-<<.L.Name>>
@@ -387,6 +391,7 @@ document:
 
 const diaryText = `operation: <<if .L.Number>>document<<else>>case<<end>>
 output: json
+schema: none
 tables:
   access: { true: recno:1, false: recno:1 }
 document:

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/edlevo/edlevosim"
 	"github.com/knutpunkt/knutpunkt/connectors/sif/sifsim"
 	"github.com/knutpunkt/knutpunkt/hub"
 )
@@ -21,7 +23,7 @@ func accountFor(ctx context.Context, in *installation, sims *simulators, c *cast
 	ctx, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
 	atRest := awaitRest(ctx, in.store)
-	if _, err := sims.bygg.Step(); err != nil { // what lies in its folder, it reads before it is asked
+	if err := sims.readFolders(); err != nil {
 		return err
 	}
 	t := tally{received: len(c.received)}
@@ -129,10 +131,16 @@ func (s *simulators) times(d hub.Progress) int {
 	switch d.System {
 	case "karlskrona.bygg":
 		return s.bygg.Taken(string(d.Key))
-	case "eslov.diarium":
-		return diariumHas(s.diaria["eslov"], d)
+	case "karlstad.lon":
+		return s.lon.Taken(string(d.Key))
+	case "eslov.edlevo":
+		return schoolHas(s.edlevo, d)
 	}
-	return diariumHas(s.diaria["karlskrona"], d)
+	folder, _, _ := strings.Cut(string(d.System), ".")
+	if diarium := s.diaria[folder]; diarium != nil {
+		return diariumHas(diarium, d)
+	}
+	return 0
 }
 
 // diariumHas counts cases for what makes a case, and documents for what is added to
@@ -143,4 +151,22 @@ func diariumHas(d *sifsim.Sim, p hub.Progress) int {
 		return max(count.Cases, count.Documents)
 	}
 	return count.Documents
+}
+
+// schoolHas counts how often the application that a delivery's receipt names has been saved,
+// or answered.
+func schoolHas(s *edlevosim.Sim, p hub.Progress) (n int) {
+	if p.Receipt == nil {
+		return 0
+	}
+	for _, e := range s.Ledger() {
+		wanted := e.Kind == edlevosim.SavedEntry
+		if p.Leg == "svar" {
+			wanted = e.Kind == edlevosim.AnsweredEntry
+		}
+		if wanted && (e.ID == p.Receipt.Ref || e.ID == p.Receipt.Number) {
+			n++
+		}
+	}
+	return n
 }

@@ -215,7 +215,6 @@ store: sqlite:data/knutpunkt.db
 bus: memory
 keys: file:secrets/keys.json
 clients:
-  oep: { municipalities: ["1080", "1285"], services: ["*"], secrets: [file:secrets/oep-client], systems: [oep], key: derived }
   hemsidan: { municipalities: ["1080", "1285"], services: [kulturskola], secrets: [file:secrets/hemsidan-client], key: header }
 operators:
   gruppledare: { municipalities: ["*"], secret: file:secrets/gruppledare }
@@ -331,8 +330,7 @@ func (town *town) sendIn(municipality string, who struct{ child, applicant strin
 	if err != nil {
 		town.Fatal(err)
 	}
-	secret := strings.TrimSpace(read(filepath.Join(town.dir, "secrets", "hemsidan-client")))
-	id, _, err := town.postJSON(town.Context(), secret, fmt.Sprintf("kulturskola-%06d", town.forms), body)
+	id, err := town.send(town.Context(), posting{"hemsidan-client", "/v1/submissions", fmt.Sprintf("kulturskola-%06d", town.forms), body})
 	if err != nil {
 		town.Fatal(err)
 	}

@@ -1,15 +1,7 @@
 package verbs
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -113,8 +105,9 @@ func (c *cast) play(ctx context.Context, p part, bar func()) {
 	}
 }
 
-// parts deals out the forms: of ten, six are about decks, three about preschool and
-// one is Eslöv's own. Who is to complete a deck does so after the first form is in.
+// parts deals out the forms: of ten, most are about decks and preschool, and the rest are
+// what Eslöv's website and Karlstad's intranet post. Who is to complete a deck does so
+// after the first form is in.
 func (c *cast) parts() []part {
 	var parts []part
 	for left, seed := c.forms, c.firstSeed(); left > 0; seed++ {
@@ -142,6 +135,12 @@ func (c *cast) part(seed int) part {
 	switch seed % 10 {
 	case 9:
 		return part{func(ctx context.Context) (string, error) { return c.sims.postMusic(ctx, seed) }}
+	case 3:
+		return part{func(ctx context.Context) (string, error) { return c.sims.postLeave(ctx, seed) }}
+	case 7:
+		if seed/10 < len(pupils) {
+			return part{func(ctx context.Context) (string, error) { return c.sims.postChoice(ctx, seed) }}
+		}
 	case 1, 5, 8:
 		return part{c.platform(oepsim.Fill(oepsim.Preschool, seed, at))}
 	}
@@ -183,12 +182,6 @@ func (c *cast) misfortunes(ctx context.Context) {
 	c.sims.navet.Mend()
 }
 
-// Children who learn to play in Eslöv, with the one who applies for them: Skatteverket's
-// official test numbers. The first two have cases in Karlskrona too.
-var musicians = []struct{ child, applicant string }{
-	{"202302142399", "199001012385"}, {"202301012395", "199409272383"}, {"202201022387", "199803282384"},
-}
-
 // citizens are those whom the demo's e-ID lets anybody be.
 func citizens() []eidsim.Person {
 	var all []eidsim.Person
@@ -209,58 +202,4 @@ func citizens() []eidsim.Person {
 		all = append(all, eidsim.Person{Number: id, About: p.about})
 	}
 	return all
-}
-
-// postMusic posts Eslöv's own form as Knutpunkt's own JSON, as a good platform does:
-// under the same key until somebody has answered for it.
-func (s *simulators) postMusic(ctx context.Context, seed int) (id string, err error) {
-	token, err := os.ReadFile(filepath.Join(s.dir, "secrets", "hemsidan-client"))
-	if err != nil {
-		return "", err
-	}
-	who := musicians[seed/10%len(musicians)]
-	body, _ := json.Marshal(map[string]any{
-		"municipality": "1285", "service": "kulturskola",
-		"source":    map[string]any{"system": "hemsidan", "id": fmt.Sprintf("K-%06d", seed), "version": "1"},
-		"applicant": map[string]any{"personalIdentityNumber": who.applicant},
-		"answers": map[string]any{
-			"barn": map[string]any{"personnummer": who.child}, "instrument": []string{"fiol", "trumpet"}, "årskurs": seed % 10,
-		},
-	})
-	for {
-		id, again, err := s.postJSON(ctx, string(bytes.TrimSpace(token)), fmt.Sprintf("kulturskola-%06d", seed), body)
-		if !again {
-			return id, err
-		}
-		select {
-		case <-ctx.Done():
-			return "", ctx.Err()
-		case <-time.After(time.Second):
-		}
-	}
-}
-
-func (s *simulators) postJSON(ctx context.Context, token, key string, body []byte) (id string, again bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.settings.Listen+"/v1/submissions", bytes.NewReader(body))
-	if err != nil {
-		return "", false, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Idempotency-Key", key)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "", ctx.Err() == nil, ctx.Err()
-	}
-	defer resp.Body.Close()
-	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
-	switch {
-	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests:
-		return "", true, nil
-	case resp.StatusCode != http.StatusAccepted:
-		return "", false, fmt.Errorf("the hub refused the form with HTTP status %d: %s", resp.StatusCode, strings.TrimSpace(string(answer)))
-	}
-	var receipt struct{ ID string }
-	err = json.Unmarshal(answer, &receipt)
-	return receipt.ID, false, err
 }

@@ -1,7 +1,9 @@
 package verbs
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,23 +16,29 @@ import (
 )
 
 func checkCommand() *cobra.Command {
-	var update bool
+	var update, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check [DIR]",
 		Short: "Find what is wrong with a configuration, before any citizen does",
-		Long: `Find everything that can be known to be wrong with the routes, mappings, schemas and
-systems in a folder: misspelt keys and names, form fields that no form has, mappings
-whose tests fail. Each problem is a line "file:line: text". Nothing is called and no
-secret is needed.
+		Long: `Find everything that can be known to be wrong with knutpunkt.yaml, routes, systems,
+mappings and schemas in a folder, all at once: misspelt keys and names, form fields
+that no form has, elements that a system's schema does not have or that it requires,
+texts that it refuses, mappings whose tests fail, persons in tests who may be real.
+The same is done at start-up. Nothing is called and no secret is needed.
 
-Exit code 0 when there are no problems, 1 when there are.`,
-		Args: cobra.MaximumNArgs(1),
+Each problem is told as "FILE:LINE: what is wrong (column N)", with what was probably
+meant; lines below it that begin with " | " show the place in an expression. With
+--json the problems are one array of {"file", "line", "column", "text"}, where column
+is 0 when it is not known: [] when nothing is wrong.
+
+Exit code 0 when there are no problems, 1 when there are, 64 when DIR is no folder.`,
+		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) == 1 {
 				dir = args[0]
 			}
-			if _, err := os.Stat(dir); err != nil {
+			if about, err := os.Stat(dir); err != nil || !about.IsDir() {
 				return usage{fmt.Errorf("%s is no folder", dir)}
 			}
 			if update {
@@ -39,18 +47,62 @@ Exit code 0 when there are no problems, 1 when there are.`,
 				}
 			}
 			problems := config.Check(os.DirFS(dir), connectors.All)
-			for _, p := range problems {
-				fmt.Fprintln(cmd.OutOrStdout(), p)
+			show := showProblems
+			if asJSON {
+				show = encodeProblems
+			}
+			if err := show(cmd.OutOrStdout(), problems); err != nil {
+				return err
 			}
 			if len(problems) > 0 {
 				return told(exitFailed)
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), "No problems.")
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&update, "update", false, "first write what each mapping makes of its test cases as what is wanted; read the difference before you keep it")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "tell the problems as JSON, for editors and CI")
 	return cmd
+}
+
+// atMostOne refuses a command line with more than one folder.
+func atMostOne(cmd *cobra.Command, args []string) error {
+	if err := cobra.MaximumNArgs(1)(cmd, args); err != nil {
+		return usage{err}
+	}
+	return nil
+}
+
+func showProblems(out io.Writer, problems []mapping.Problem) error {
+	if len(problems) == 0 {
+		_, err := fmt.Fprintln(out, "No problems.")
+		return err
+	}
+	for _, p := range problems {
+		if _, err := fmt.Fprintln(out, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodeProblems writes what editors and CI read: names and order of the members are kept from
+// release to release.
+func encodeProblems(out io.Writer, problems []mapping.Problem) error {
+	type problem struct {
+		File   string `json:"file"`
+		Line   int    `json:"line"`
+		Column int    `json:"column"`
+		Text   string `json:"text"`
+	}
+	all := []problem{}
+	for _, p := range problems {
+		all = append(all, problem{p.File, p.Line, p.Column, p.Text})
+	}
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(all)
 }
 
 // rewriteTests writes want.xml or want.json beside every given.json of the mappings.

@@ -3,7 +3,6 @@ package verbs
 import (
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -13,27 +12,29 @@ import (
 )
 
 func connectorsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "connectors [NAME]",
-		Short: "List the kinds of system that can be connected, or explain one, field by field",
-		Args:  cobra.MaximumNArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return connectorNames(), cobra.ShellCompDirectiveNoFileComp
-		},
+	cmd := &cobra.Command{
+		Use:               "connectors [NAME]",
+		Short:             "List the kinds of system that can be connected, or explain one, field by field",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeConnectors,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				listConnectors(cmd.OutOrStdout())
 				return nil
 			}
-			for _, c := range connectors.All {
-				if c.Name == args[0] {
-					explain(cmd.OutOrStdout(), c)
-					return nil
-				}
+			c, err := connectorCalled(args[0])
+			if err == nil {
+				explain(cmd.OutOrStdout(), c)
 			}
-			return usage{fmt.Errorf("no connector is called %s; there are %s", args[0], strings.Join(connectorNames(), ", "))}
+			return err
 		},
 	}
+	cmd.AddCommand(certifyCommand(), newConnectorCommand())
+	return cmd
+}
+
+func completeConnectors(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return connectorNames(), cobra.ShellCompDirectiveNoFileComp
 }
 
 func connectorNames() []string {

@@ -104,7 +104,11 @@ func (o demoOptions) perform(ctx context.Context, in *installation, sims *simula
 	if err := awaitListener(ctx, in.settings.Listen); err != nil {
 		return err
 	}
-	o.introduce(in, sims)
+	posts, err := feedResidents(ctx, in.hub)
+	if err != nil {
+		return err
+	}
+	o.introduce(in, sims, posts)
 	cast := newCast(sims, o.forms, o.once)
 	if o.story == badMonday {
 		go cast.misfortunes(ctx)
@@ -118,7 +122,7 @@ func (o demoOptions) perform(ctx context.Context, in *installation, sims *simula
 	return accountFor(ctx, in, sims, cast)
 }
 
-func (o demoOptions) introduce(in *installation, sims *simulators) {
+func (o demoOptions) introduce(in *installation, sims *simulators, residents int) {
 	if o.once {
 		return
 	}
@@ -128,6 +132,7 @@ func (o demoOptions) introduce(in *installation, sims *simulators) {
 	fmt.Printf("  metrics                http://%s/metrics\n", in.settings.Operator)
 	fmt.Printf("  public API             http://%s/openapi.json\n", in.settings.Listen)
 	fmt.Printf("%s\n", sims.addresses())
+	fmt.Printf("%d persons are in Eslöv's own register of residents; of the others Navet is asked.\n", residents)
 	fmt.Printf("On the work list these may decide: %s.\nTheir secrets are in %s, in files of their names.\n\n",
 		names(in.settings.People), filepath.Join(o.dir, "secrets"))
 }

@@ -68,7 +68,19 @@ var causeTexts = map[string]string{
 	"contract-broken": "it answers what nobody can understand", "busy": "it has too much to do",
 }
 
-// circuits tells of the systems that the hub has stopped calling.
+// oldRegister is a line of the metrics that tells of a register whose files are late.
+var oldRegister = regexp.MustCompile(`^knutpunkt_register_recent\{system="([^"]*)"\} 0$`)
+
+// register tells of a register that files feed and have not fed for too long.
+func (d *doctor) register(line string) {
+	if m := oldRegister.FindStringSubmatch(line); m != nil {
+		d.note(soon, m[1], "its files are late, or none has been read", "what it is asked about is asked of the next register instead, or waits",
+			"see which file it needs: knutpunkt residents; fetch it from Skatteverket, and read it in: knutpunkt residents import")
+	}
+}
+
+// circuits tells of the systems that the hub has stopped calling, and of registers that are
+// out of date.
 func (d *doctor) circuits(ctx context.Context, client *http.Client, at string) {
 	metrics, err := get(ctx, client, at+"/metrics")
 	if err != nil {
@@ -76,6 +88,7 @@ func (d *doctor) circuits(ctx context.Context, client *http.Client, at string) {
 	}
 	defer metrics.Body.Close()
 	for lines := bufio.NewScanner(metrics.Body); lines.Scan(); {
+		d.register(lines.Text())
 		m := openCircuit.FindStringSubmatch(lines.Text())
 		if m == nil {
 			continue

@@ -44,7 +44,7 @@ func newAuthority(t *testing.T) *authority {
 	t.Helper()
 	a := &authority{file: filepath.Join(t.TempDir(), "ca.pem")}
 	var der []byte
-	a.key, der = certify(t, nil, time.Now().AddDate(-1, 0, 0), time.Now().AddDate(10, 0, 0))
+	a.key, der = issue(t, nil, time.Now().AddDate(-1, 0, 0), time.Now().AddDate(10, 0, 0))
 	var err error
 	if a.cert, err = x509.ParseCertificate(der); err != nil {
 		t.Fatal(err)
@@ -53,8 +53,8 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-// certify makes a certificate for this machine; without an authority its own one.
-func certify(t *testing.T, by *authority, from, until time.Time) (*ecdsa.PrivateKey, []byte) {
+// issue makes a certificate for this machine; without an authority its own one.
+func issue(t *testing.T, by *authority, from, until time.Time) (*ecdsa.PrivateKey, []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -87,7 +87,7 @@ func writePEM(t *testing.T, path string, der []byte) {
 func secureServer(t *testing.T, by *authority, days float64, off time.Duration) string {
 	t.Helper()
 	until := time.Now().Add(time.Duration(days * float64(24*time.Hour)))
-	key, der := certify(t, by, time.Now().AddDate(0, -3, 0), until)
+	key, der := issue(t, by, time.Now().AddDate(0, -3, 0), until)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if body, _ := io.ReadAll(r.Body); len(body) > 0 || r.Header.Get("Authorization") != "" || r.Method != http.MethodHead {
 			t.Error("the doctor says something to a system")
@@ -150,7 +150,7 @@ func TestDoctorLooksAtCertificateFiles(t *testing.T) {
 		grade grade
 	}{{400, fine}, {45, soon}, {3, wrong}, {-3, wrong}} {
 		path := filepath.Join(dir, fmt.Sprint(tc.days))
-		_, der := certify(t, nil, time.Now().AddDate(-1, 0, 0), time.Now().AddDate(0, 0, tc.days).Add(time.Hour))
+		_, der := issue(t, nil, time.Now().AddDate(-1, 0, 0), time.Now().AddDate(0, 0, tc.days).Add(time.Hour))
 		writePEM(t, path, der)
 		d := &doctor{now: time.Now}
 		d.certificateFile("certificate", path, "ours", "nobody believes us")

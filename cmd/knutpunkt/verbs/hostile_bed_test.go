@@ -106,10 +106,10 @@ func (b *hostileBed) configure(t *testing.T) {
 	b.route(t, "latin", "portal, service: latin", "arkiv", "latin")
 	b.route(t, "oep", `oep, service: "790"`, "arkiv", "fri")
 	given := `{"municipality":{"code":"1080","name":"Karlskrona kommun"},"title":"Fri text","submission":{"id":"01KA0000000000000000000101","service":"fri","inkommen":"2026-03-01T23:30:00+01:00","answers":{"text":"hej"}}}`
-	b.write(t, "mappings/prov/fri.yaml", "operation: file\noutput: json\ndocument: { text?: \"${answers.text}\" }\n")
+	b.write(t, "mappings/prov/fri.yaml", "operation: file\noutput: json\nschema: none\ndocument: { text?: \"${answers.text}\" }\n")
 	b.write(t, "mappings/prov/fri.test/a/given.json", given)
 	b.write(t, "mappings/prov/fri.test/a/want.json", `{"text":"hej"}`)
-	b.write(t, "mappings/prov/latin.yaml", "operation: file\noutput: xml\ncharset: iso-8859-1\ndocument: { Text: \"${answers.text}\" }\n")
+	b.write(t, "mappings/prov/latin.yaml", "operation: file\noutput: xml\nschema: none\ncharset: iso-8859-1\ndocument: { Text: \"${answers.text}\" }\n")
 	b.write(t, "mappings/prov/latin.test/a/given.json", given)
 	b.write(t, "mappings/prov/latin.test/a/want.xml", "<Text>hej</Text>")
 	for _, folder := range []string{"in", "done"} {

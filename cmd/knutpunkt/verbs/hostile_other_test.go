@@ -139,7 +139,7 @@ func hostileMapping(t *testing.T, b *hostileBed) {
 	for _, document := range []string{
 		`document: { "a><b": x }`, `document: { a: "${answers.a.b.c(}" }`, `document: { a: "${os.exit(1)}" }`, "document: &a [*a]", `document: { A: x, B: y }`,
 	} {
-		b.refuses(t, "mappings/prov/latin.yaml", "operation: file\noutput: xml\n"+document+"\n")
+		b.refuses(t, "mappings/prov/latin.yaml", "operation: file\noutput: xml\nschema: none\n"+document+"\n")
 	}
 }
 

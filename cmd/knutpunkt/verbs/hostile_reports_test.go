@@ -24,7 +24,7 @@ const (
 // configureReports lets some systems tell unasked, one of which is always closed.
 func (b *hostileBed) configureReports(t *testing.T) {
 	t.Helper()
-	b.add(t, "routes/karlskrona/systems.yaml", "\nstangt:\n  connector: filedrop\n  folder: file:data/arkiv/in\n  maintenance: [\"sun-sat 00:00-24:00\"]\n")
+	b.add(t, "routes/karlskrona/systems.yaml", "\nstangt:\n  connector: filedrop\n  folder: file:data/arkiv/in\n  maintenance: [\"sun-sat 00:00-24:00\"]\n  words: { Beslutat: beslutat }\n")
 	b.route(t, "stangd", "portal, service: stangd", "stangt", "fri")
 	for _, s := range []struct{ folder, system, secret string }{
 		{"karlskrona", "arkiv", arkivSigns}, {"karlskrona", "stangt", stangtSigns},

@@ -192,7 +192,7 @@ func (in *installation) openSystem(ctx context.Context, c hub.Connector, s confi
 	if err != nil {
 		return hub.System{}, err
 	}
-	return c.Open(ctx, seam.env(hub.Env{
+	return c.Certified(s.Certificates...).Open(ctx, seam.env(hub.Env{
 		ID: s.ID, HTTP: door.HTTP(), Reads: door.Reads(), Dial: door.Dial, TLS: settings,
 		Log: in.log.With("system", s.ID), Clock: seam.clock,
 		Mapping:   func(name string) (hub.Mapping, error) { return config.Mapping(os.DirFS(in.dir), name) },

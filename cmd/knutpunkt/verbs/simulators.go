@@ -22,11 +22,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/knutpunkt/knutpunkt"
+	"github.com/knutpunkt/knutpunkt/connectors/edlevo/edlevosim"
 	"github.com/knutpunkt/knutpunkt/connectors/filedrop/filedropsim"
 	"github.com/knutpunkt/knutpunkt/connectors/mail/mailsim"
 	"github.com/knutpunkt/knutpunkt/connectors/messaging/messagingsim"
 	"github.com/knutpunkt/knutpunkt/connectors/navet/navetsim"
 	"github.com/knutpunkt/knutpunkt/connectors/oep/oepsim"
+	"github.com/knutpunkt/knutpunkt/connectors/paxml/paxmlsim"
+	"github.com/knutpunkt/knutpunkt/connectors/rest/exercisesim"
 	"github.com/knutpunkt/knutpunkt/connectors/sif/sifsim"
 	"github.com/knutpunkt/knutpunkt/connectors/webhook/webhooksim"
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -79,10 +82,13 @@ type simulators struct {
 	navet    *navetsim.Sim
 	diaria   map[string]*sifsim.Sim // by the municipality's folder
 	bygg     *filedropsim.Sim
+	lon      *paxmlsim.Sim  // Karlstad's payroll system
+	edlevo   *edlevosim.Sim // Eslöv's school system
 	post     *mailsim.Sim
 	messages *messagingsim.Sim
 	website  *webhooksim.Sim // Eslöv's own, which hears how its forms are getting on
 	eid      *eidsim.Provider
+	exercise *exercisesim.Sim // a made-up system that nothing shipped is connected to: the guide's first integration is
 
 	servers []*http.Server
 	mailbox net.Listener
@@ -100,6 +106,9 @@ const (
 	messagesPort      = 16
 	eidPort           = 17
 	websitePort       = 18
+	edlevoPort        = 19
+	karlstadDiarium   = 20
+	exercisePort      = 21
 )
 
 // pace is how fast the simulated diaria handle their cases.
@@ -134,6 +143,7 @@ func (s *simulators) open() (err error) {
 	}
 	for folder, d := range map[string]struct{ prefix, key string }{
 		"karlskrona": {"SBN", "diarium-authkey"}, "eslov": {"KUN", "eslov-diarium-authkey"},
+		"karlstad": {"KLK", "karlstad-diarium-authkey"},
 	} {
 		if s.diaria[folder], err = sifsim.New(sifsim.Options{
 			Dir: ledger(folder + "-diarium"), Clock: time.Now, AuthKey: secret(d.key), Prefix: d.prefix, Pace: pace,
@@ -144,16 +154,50 @@ func (s *simulators) open() (err error) {
 	if err := s.openWayBack(ledger, secret); err != nil {
 		return err
 	}
-	schema, err := document.CompileXSD(knutpunkt.Files, "schemas/bygg/ansokan-1.0.xsd")
+	return s.openReaders(ledger, secret)
+}
+
+// openReaders opens those that hold what they get against a schema of their own.
+func (s *simulators) openReaders(ledger, secret func(string) string) error {
+	schema := func(name string) document.Validator {
+		v, err := document.CompileXSD(knutpunkt.Files, "schemas/"+name)
+		if err != nil {
+			panic("a shipped schema does not compile: " + err.Error())
+		}
+		return v
+	}
+	folder := func(name, part string) string { return filepath.Join(s.dir, "data", name, part) }
+	var err error
+	s.bygg, err = filedropsim.New(filedropsim.Options{
+		Dir: ledger("bygg"), Folder: folder("bygg", "in"), Done: folder("bygg", "done"), Refused: folder("bygg", "refused"),
+		Schema: schema("bygg/ansokan-1.0.xsd"), Clock: time.Now,
+	})
 	if err != nil {
 		return err
 	}
-	inbox := filepath.Join(s.dir, "data", "bygg")
-	s.bygg, err = filedropsim.New(filedropsim.Options{
-		Dir: ledger("bygg"), Folder: filepath.Join(inbox, "in"), Done: filepath.Join(inbox, "done"),
-		Refused: filepath.Join(inbox, "refused"), Schema: schema, Clock: time.Now,
+	s.lon, err = paxmlsim.New(paxmlsim.Options{
+		Dir: ledger("lon"), Folder: folder("lon", "in"), Done: folder("lon", "done"), Refused: folder("lon", "refused"),
+		Schema: schema("paxml/paxml-2.0.xsd"), Clock: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	s.edlevo, err = edlevosim.New(edlevosim.Options{
+		Dir: ledger("edlevo"), Clock: time.Now, License: secret("edlevo-licens"), Schema: schema("edlevo/schoolsearch-4.xsd"), Pace: pace,
+		Guardians: guardians(),
 	})
 	return err
+}
+
+// guardians are those of each child whom the simulated Navet knows, by their numbers.
+func guardians() map[string][]string {
+	all := map[string][]string{}
+	for _, p := range navetsim.Persons() {
+		if len(p.Guardians) > 0 {
+			all[p.ID] = p.Guardians
+		}
+	}
+	return all
 }
 
 // openWayBack opens those by whom citizens and others hear of their cases.
@@ -173,12 +217,42 @@ func (s *simulators) openWayBack(ledger, secret func(string) string) (err error)
 	if err != nil {
 		return err
 	}
+	s.exercise, err = exercisesim.New(exercisesim.Options{
+		Dir: ledger("felanmalan"), Clock: time.Now, Token: secret("felanmalan"), Pace: pace[:2],
+	})
+	if err != nil {
+		return err
+	}
 	pages := "http://" + s.settings.Listen
 	s.eid, err = eidsim.New(eidsim.Options{
 		Issuer: "http://" + s.address(eidPort), Client: "knutpunkt", Secret: hub.NewSecret(secret("login")),
 		Back: []string{pages + "/login/done"}, Ended: []string{pages + "/logout"}, Persons: citizens(), Clock: time.Now,
 	})
 	return err
+}
+
+// A standIn is a simulator that listens.
+type standIn struct {
+	name    string // for people
+	port    int    // above that of the public API
+	handler http.Handler
+	scheme  string
+}
+
+// standIns are those that listen for HTTP, in the order that they are told of.
+func (s *simulators) standIns() []standIn {
+	return []standIn{
+		{"form platform", platformPort, s.platform, "http"},
+		{"Navet", navetPort, s.navet, "https"},
+		{"diarium in Karlskrona", karlskronaDiarium, s.diaria["karlskrona"], "http"},
+		{"diarium in Eslöv", eslovDiarium, s.diaria["eslov"], "http"},
+		{"diarium in Karlstad", karlstadDiarium, s.diaria["karlstad"], "http"},
+		{"school system", edlevoPort, s.edlevo, "http"},
+		{"messaging system", messagesPort, s.messages, "http"},
+		{"e-ID", eidPort, s.eid, "http"},
+		{"website of Eslöv", websitePort, s.website, "http"},
+		{"exercise system", exercisePort, s.exercise, "http"},
+	}
 }
 
 // start listens, until close.
@@ -188,49 +262,56 @@ func (s *simulators) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, sim := range []struct {
-		name    string
-		port    int
-		handler http.Handler
-		tls     *tls.Config
-	}{
-		{"form platform", platformPort, s.platform, nil}, {"Navet", navetPort, s.navet, tlsConfig},
-		{"diarium in Karlskrona", karlskronaDiarium, s.diaria["karlskrona"], nil},
-		{"diarium in Eslöv", eslovDiarium, s.diaria["eslov"], nil},
-		{"messaging system", messagesPort, s.messages, nil}, {"e-ID", eidPort, s.eid, nil},
-		{"website of Eslöv", websitePort, s.website, nil},
-	} {
-		l, err := net.Listen("tcp", s.address(sim.port))
+	for _, sim := range s.standIns() {
+		l, err := s.listen(sim.name, sim.port)
 		if err != nil {
-			return fmt.Errorf("the simulated %s cannot listen on %s: something else does; try --port", sim.name, s.address(sim.port))
+			return err
 		}
-		if sim.tls != nil {
-			l = tls.NewListener(l, sim.tls)
+		if sim.scheme == "https" {
+			l = tls.NewListener(l, tlsConfig)
 		}
 		server := &http.Server{Handler: sim.handler, ReadHeaderTimeout: 5 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 		s.servers = append(s.servers, server)
 		s.running.Go(func() { server.Serve(l) })
 	}
-	if s.mailbox, err = net.Listen("tcp", s.address(postPort)); err != nil {
-		return fmt.Errorf("the simulated mail server cannot listen on %s: something else does; try --port", s.address(postPort))
+	if s.mailbox, err = s.listen(mailServer, postPort); err != nil {
+		return err
 	}
 	s.running.Go(func() { s.post.Listen(s.mailbox) })
 	s.running.Go(func() { s.empty(ctx) })
 	return nil
 }
 
-// empty has the building system read its folder, now and then.
+// mailServer is what the one that speaks SMTP is called.
+const mailServer = "mail server"
+
+func (s *simulators) listen(name string, port int) (net.Listener, error) {
+	l, err := net.Listen("tcp", s.address(port))
+	if err != nil {
+		return nil, fmt.Errorf("the simulated %s cannot listen on %s: something else does; try --port", name, s.address(port))
+	}
+	return l, nil
+}
+
+// empty has those read their folders who do, now and then.
 func (s *simulators) empty(ctx context.Context) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		s.bygg.Step()
+		s.readFolders()
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// readFolders has those who take files from a folder take what lies there.
+func (s *simulators) readFolders() error {
+	_, built := s.bygg.Step()
+	_, paid := s.lon.Step()
+	return errors.Join(built, paid)
 }
 
 // resubmit posts again what no hub has answered for, as a platform does when it
@@ -255,15 +336,16 @@ func (s *simulators) address(above int) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.base+above))
 }
 
-// addresses lists where everything listens, a line each.
+// addresses lists where everything is to be found, a line each.
 func (s *simulators) addresses() string {
-	return fmt.Sprintf("  form platform          http://%s\n  Navet                  https://%s\n"+
-		"  diarium in Karlskrona  http://%s\n  diarium in Eslöv       http://%s\n  building system        %s\n"+
-		"  mail server            smtp://%s\n  messaging system       http://%s\n  e-ID                   http://%s\n"+
-		"  website of Eslöv       http://%s\n",
-		s.address(platformPort), s.address(navetPort), s.address(karlskronaDiarium), s.address(eslovDiarium),
-		filepath.Join(s.dir, "data", "bygg", "in"), s.address(postPort), s.address(messagesPort), s.address(eidPort),
-		s.address(websitePort))
+	var lines strings.Builder
+	for _, sim := range s.standIns() {
+		fmt.Fprintf(&lines, "  %-22s %s://%s\n", sim.name, sim.scheme, s.address(sim.port))
+	}
+	fmt.Fprintf(&lines, "  %-22s smtp://%s\n", mailServer, s.address(postPort))
+	fmt.Fprintf(&lines, "  %-22s %s\n", "building system", filepath.Join(s.dir, "data", "bygg", "in"))
+	fmt.Fprintf(&lines, "  %-22s %s\n", "payroll system", filepath.Join(s.dir, "data", "lon", "in"))
+	return lines.String()
 }
 
 func (s *simulators) close() {
@@ -281,11 +363,14 @@ func (s *simulators) close() {
 	s.post.Close()
 	s.messages.Close()
 	s.website.Close()
+	s.exercise.Close()
 	s.navet.Close()
 	for _, d := range s.diaria {
 		d.Close()
 	}
 	s.bygg.Close()
+	s.lon.Close()
+	s.edlevo.Close()
 }
 
 // makeSecrets makes the secrets and keys that the shipped configuration refers to,
@@ -297,7 +382,8 @@ func makeSecrets(dir string) error {
 	}
 	for _, name := range []string{
 		"oep-client", "hemsidan-client", "mina-arenden-client", "oep-password", "diarium-authkey", "eslov-diarium-authkey",
-		"meddelanden", "login", "registrator", "gruppledare",
+		"karlstad-diarium-authkey", "intranat-client", "edlevo-licens",
+		"meddelanden", "login", "felanmalan", "registrator", "gruppledare",
 	} {
 		if err := writeOnce(filepath.Join(folder, name), rand.Text()); err != nil {
 			return err

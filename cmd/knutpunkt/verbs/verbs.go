@@ -18,9 +18,11 @@ import (
 )
 
 // Main carries out the command line and ends the process. It knows the connectors that
-// ship with Knutpunkt, and more.
+// ship with Knutpunkt, and more, each held to the certificate that it brings.
 func Main(more ...hub.Connector) {
-	connectors.All = append(connectors.All, more...)
+	for _, c := range more {
+		connectors.All = append(connectors.All, c.Certified())
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:]))
@@ -44,8 +46,8 @@ or a person has taken over, and tells the citizen how the case is getting on.`,
 		SilenceErrors: true, SilenceUsage: true, Version: version(),
 	}
 	root.AddCommand(
-		serveCommand(), demoCommand(), simulatorsCommand(), checkCommand(), tryCommand(),
-		deliveriesCommand(), reconcileCommand(), wordsCommand(), noticesCommand(), systemsCommand(), connectorsCommand(), keysCommand(),
+		serveCommand(), demoCommand(), simulatorsCommand(), checkCommand(), tryCommand(), editorCommand(),
+		deliveriesCommand(), reconcileCommand(), wordsCommand(), noticesCommand(), systemsCommand(), residentsCommand(), connectorsCommand(), keysCommand(),
 		backupCommand(), restoreCommand(), doctorCommand(),
 	)
 	root.SetArgs(args)
