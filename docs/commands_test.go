@@ -22,11 +22,10 @@ import (
 // TestCommandsDoAsShown runs every knutpunkt that the README and the guide show, and
 // holds what it says against what is shown. What `make` does is not run again here.
 func TestCommandsDoAsShown(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "knutpunkt")
-	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/knutpunkt").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	for page, dir := range map[string]string{"../README.md": "..", "sv/route.md": onDisk(t), "sv/drift.md": t.TempDir()} {
+	binary := built(t)
+	for page, dir := range map[string]string{
+		"../README.md": "..", "sv/route.md": onDisk(t), "sv/mappning.md": onDisk(t), "sv/drift.md": t.TempDir(),
+	} {
 		kept := strings.NewReplacer("/tmp/knutpunkt", filepath.Join(t.TempDir(), "kept"))
 		for _, b := range blocksOf(page, read(t, page)) {
 			if b.lang != "console" {
@@ -37,6 +36,35 @@ func TestCommandsDoAsShown(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestMain takes away what the tests have built.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(buildFolder)
+	os.Exit(code)
+}
+
+var buildFolder = filepath.Join(os.TempDir(), fmt.Sprintf("knutpunkt-docs-%d", os.Getpid()))
+
+var build = sync.OnceValue(func() error {
+	if err := os.MkdirAll(buildFolder, 0o700); err != nil {
+		return err
+	}
+	out, err := exec.Command("go", "build", "-o", filepath.Join(buildFolder, "knutpunkt"), "../cmd/knutpunkt").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+})
+
+// built gives the program, built once for all tests.
+func built(t *testing.T) string {
+	t.Helper()
+	if err := build(); err != nil {
+		t.Fatalf("build: %v", err)
+	}
+	return filepath.Join(buildFolder, "knutpunkt")
 }
 
 // onDisk writes the guide's configuration to a folder.
@@ -56,6 +84,7 @@ func onDisk(t *testing.T) string {
 
 // A command is one line that a page shows, and what the page says comes of it.
 type command struct {
+	line  string
 	args  []string
 	shown string
 	exits int // with this code; a page shows one that is not 0 by an echo $? after the command
@@ -68,7 +97,7 @@ func commandsOf(text string) []command {
 		case typed == "echo $?\n":
 			all = append(all, command{args: []string{"echo"}})
 		case is:
-			all = append(all, command{args: words(typed)})
+			all = append(all, command{line: strings.TrimSpace(typed), args: words(typed)})
 		case all[len(all)-1].args[0] == "echo":
 			all = all[:len(all)-1]
 			all[len(all)-1].exits, _ = strconv.Atoi(strings.TrimSpace(line))
@@ -199,7 +228,7 @@ func (s *transcript) met() bool {
 func freePorts(t *testing.T) string {
 	t.Helper()
 	for first := 21000; first < 30000; first += 100 {
-		if allFree(first, first+1, first+11, first+12, first+13, first+14) {
+		if allFree(first) {
 			return fmt.Sprint(first)
 		}
 	}
@@ -207,8 +236,9 @@ func freePorts(t *testing.T) string {
 	return ""
 }
 
-func allFree(ports ...int) bool {
-	for _, port := range ports {
+// allFree reports whether a whole demo can listen from a port on.
+func allFree(first int) bool {
+	for port := first; port <= first+21; port++ {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			return false

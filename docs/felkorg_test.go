@@ -18,10 +18,7 @@ import (
 // TestDecisionsDoAsShown runs what the page on the work list shows, against a hub that
 // runs and has something to decide about: a form for each id that the page names.
 func TestDecisionsDoAsShown(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "knutpunkt")
-	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/knutpunkt").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	binary := built(t)
 	dir, port := filepath.Join(t.TempDir(), "kept"), freePorts(t)
 	stage := exec.Command(binary, "demo", "--once", "--forms", "1", "--dir", dir, "--port", port)
 	if out, err := stage.CombinedOutput(); err != nil {
