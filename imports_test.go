@@ -79,7 +79,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 var parts = []string{"connectors/declared", "connectors/folder", "connectors/folkbokforing"}
 
 // simulated are what several simulators are made of, and nobody else.
-var simulated = []string{"connectors/simledger", "connectors/simfolder"}
+var simulated = []string{"connectors/simledger", "connectors/simfault", "connectors/simfolder"}
 
 func forbidden(from, to string) string {
 	connector := func(path string) string {

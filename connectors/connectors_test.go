@@ -13,7 +13,7 @@ import (
 )
 
 // kits are the folders here that are no connectors: what examines them, and what they share.
-var kits = []string{"certify", "connectortest", "simledger", "simfolder", "declared", "folder", "folkbokforing"}
+var kits = []string{"certify", "connectortest", "simledger", "simfault", "simfolder", "declared", "folder", "folkbokforing"}
 
 // TestEveryFolderIsAConnector keeps what CONTRIBUTING.md promises of a connector: it is
 // listed, it is examined, and its README begins with an entry that works.

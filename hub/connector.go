@@ -39,12 +39,13 @@ type Field struct {
 	Required bool
 	Link     bool // an address that people are shown, and that nobody calls
 	Names    bool // what looks like an address in it is a name, such as a namespace, and leads nowhere
+	Own      bool // the kommunkod of the municipality whose the system is, which its folder says too
 }
 
 // Define makes a connector whose config is a C: a struct whose fields have the
 // tags yaml (the name, and ",omitempty" for what may be left out) and doc; link:"yes" where an
-// address is for people to follow, and not for the hub to call; and names:"yes" where what looks
-// like addresses are names.
+// address is for people to follow, and not for the hub to call; names:"yes" where what looks
+// like addresses are names; and own:"yes" where a kommunkod says whose the system is.
 func Define[C any](name, summary string, open func(context.Context, Env, C) (System, error)) Connector {
 	return Connector{
 		Name: name, Summary: summary, Fields: fieldsOf(reflect.TypeFor[C](), ""), Config: reflect.TypeFor[C](),
@@ -77,7 +78,7 @@ func fieldsOf(t reflect.Type, prefix string) []Field {
 		field := Field{
 			Name: prefix + name, Type: typeName(f.Type), Doc: f.Tag.Get("doc"),
 			Required: !strings.Contains(options, "omitempty"), Link: f.Tag.Get("link") == "yes",
-			Names: f.Tag.Get("names") == "yes",
+			Names: f.Tag.Get("names") == "yes", Own: f.Tag.Get("own") == "yes",
 		}
 		fields = append(fields, field)
 		switch kind := f.Type.Kind(); {
@@ -203,8 +204,9 @@ type Destination interface {
 // A Checker knows what its system takes beyond what a schema can tell. It calls nobody, so
 // that a mapping's tests can be held against it before any citizen is involved.
 type Checker interface {
-	// Check gives every Breach of the system's rules in a document.
-	Check(operation string, d Document) []Breach
+	// Check gives every Breach of the system's rules in a delivery's document. Of the
+	// delivery it is given the Key, the Operation and the Document.
+	Check(d Delivery) []Breach
 }
 
 // A Breach is one place where a document breaks a rule of the system that is to have it.

@@ -78,6 +78,7 @@ func TestSeededFlaws(t *testing.T) {
 		{okIsTaken, "destination handlingar", "fault inside"},
 		{anyCharset, "destination arende", "charset"},
 		{anyKey, "destination arende", "answers twice"},
+		{boasts, "destination handlingar", "sent twice"},
 		{oneRead, "destination arende", "slow"},
 		{readsOn, "destination arende", "slow"},
 		{pageIsNobody, "register", "nonsense"},

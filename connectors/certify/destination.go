@@ -38,6 +38,7 @@ var destinationCases = []struct {
 	{test{"cancelled", "the hub must be able to stop"}, (*destination).cancelled},
 	{test{"slow", "one slow system must not hold the hub, and has perhaps taken what it was given"}, (*destination).slow},
 	{test{"parallel", "deliveries of many cases go out at the same time"}, (*destination).parallel},
+	{test{"sent twice", "what comes twice under one Key is one case, where the system is said to see to that"}, (*destination).sentTwice},
 	{test{"answers twice", "what was said of one case, and is said again, is not about another"}, (*destination).saidAgain},
 	{test{"find", "who cannot ask must not say that there is nothing: the hub would send again"}, (*destination).find},
 }
@@ -441,6 +442,25 @@ func (d *destination) find() {
 			if r, err := t.find(d, 1); err == nil || errors.Is(err, hub.ErrNotFound) {
 				d.fail("after %s Find gives %s", v.name, said(r, err))
 			}
+		})
+	}
+}
+
+// sentTwice has each call that makes something come twice.
+func (d *destination) sentTwice() {
+	if d.can.Level != hub.Idempotent {
+		return
+	}
+	for _, at := range d.making {
+		d.faulty(fault{at, comesTwice}, func(t *trial) {
+			r, err := t.deliver(d, 1)
+			switch {
+			case verdict(r, err) != hub.Yes:
+				d.fail("when call %d comes twice Deliver gives %s", at, said(r, err))
+			case t.got() != d.whole:
+				d.fail("call %d comes twice: the system has %v, not %v", at, t.got(), d.whole)
+			}
+			d.goOn(t, 1)
 		})
 	}
 }

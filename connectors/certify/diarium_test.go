@@ -66,7 +66,10 @@ const (
 	retriesInside    flaw = "a second try of its own"
 	undocumented     flaw = "an undocumented field"
 	cannotTellLookup flaw = "a lookup operation that cannot tell"
+	boasts           flaw = "a lookup operation that says that it is idempotent"
 	doubtsRefusal    flaw = "a refusal as a don't know"
+	missesNumber     flaw = "the number is looked for where it is not"
+	repeatsNumber    flaw = "the first number of all is each case's"
 	okIsTaken        flaw = "200 OK as a yes, whatever it says"
 	anyCharset       flaw = "an answer that is read whatever charset it is in"
 	anyKey           flaw = "Find takes what is found without looking whose it is"
@@ -100,15 +103,18 @@ func diariumWith(f flaw, role string) hub.Connector {
 		if f == callsAtOpen {
 			d.get(ctx, "/arenden?nyckel=x")
 		}
-		lag := 2 * time.Second
-		if f == hidesLag {
+		level, lag := hub.Lookup, 2*time.Second
+		switch f {
+		case hidesLag:
 			lag = 0
+		case boasts:
+			level = hub.Idempotent
 		}
 		return only(role, hub.System{
 			Destination: d, Register: d, Tracker: d, Poller: d, Teller: d, Source: d, Fetcher: d,
 			Can: hub.Capabilities{
 				"arende":     {Level: hub.Idempotent, Lag: 2 * time.Second},
-				"handlingar": {Level: hub.Lookup, Lag: lag},
+				"handlingar": {Level: level, Lag: lag},
 				"anteckning": {Level: hub.Blind},
 			},
 		}), nil
@@ -200,6 +206,9 @@ func (d *diarium) Deliver(ctx context.Context, del hub.Delivery) (hub.Receipt, e
 			r.Parts = append(r.Parts, hub.Part{SHA256: sum})
 		}
 	}
+	if last := d.last.Load(); d.flaw == repeatsNumber && last != nil {
+		r.Number = last.Number
+	}
 	d.last.Store(&r)
 	return r, nil
 }
@@ -252,6 +261,9 @@ func (d *diarium) Find(ctx context.Context, del hub.Delivery) (hub.Receipt, erro
 }
 
 func (d *diarium) receipt(a arende, err error) (hub.Receipt, error) {
+	if d.flaw == missesNumber {
+		a.Number = ""
+	}
 	if err == nil && a.Number == "" && !a.None && d.flaw != pageIsReceipt {
 		err = hub.Strange(errors.New("no diarienummer in the answer"))
 	}

@@ -59,13 +59,16 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch key := r.Header.Get("Nyckel"); r.Method + " " + r.URL.Path {
 	case "POST /arenden":
 		// One kind of case is known by its key; the other is not, and only found by it.
-		if _, there := f.cases[key]; there && r.FormValue("kind") == "handlingar" {
-			f.cases[fmt.Sprint(key, "-", len(f.cases))] = &arende{Key: key, Number: "dubblett"}
-		} else if !there {
-			f.cases[key] = &arende{Key: key, Number: fmt.Sprintf("SÖ 2026/%05d", len(f.cases)+1), Registered: registered}
-			f.made[key] = f.passed
+		a, there := f.cases[key]
+		switch {
+		case !there:
+			a = &arende{Key: key, Number: fmt.Sprintf("SÖ 2026/%05d", len(f.cases)+1), Registered: registered}
+			f.cases[key], f.made[key] = a, f.passed
+		case r.FormValue("kind") == "handlingar":
+			a = &arende{Key: key, Number: "dubblett", Registered: registered}
+			f.cases[fmt.Sprint(key, "-", len(f.cases))] = a
 		}
-		say(w, f.cases[key])
+		say(w, a)
 	case "POST /handlingar":
 		for _, a := range f.cases {
 			if a.Number == r.FormValue("nr") {

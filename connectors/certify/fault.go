@@ -110,6 +110,21 @@ func stumbles(l *line, w http.ResponseWriter, r *http.Request) {
 	isBroken(l, w, r)
 }
 
+// comesTwice has the fake take the call twice, and say what it said the second time.
+func comesTwice(l *line, w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		hangUp(w)
+		return
+	}
+	var a *answer
+	for range 2 {
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		a = l.pass(l.count(), r)
+	}
+	a.copyTo(w)
+}
+
 // trickles answers with a single byte and then holds the line until the caller gives
 // up. It closes begun when it has come so far.
 func trickles(begun chan struct{}) effect {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +28,9 @@ type TestSystem struct {
 	Key      func() hub.Key // one that nobody has used
 	Wait     func(context.Context, time.Duration) error
 	Made     func(hub.Key, string) // is told of each case that is made, by its number
+	// Unread is told at the end of each Key that was sent and of which no number of its own could be
+	// read: what it made, if anything, is there under the Key.
+	Unread func(hub.Key)
 }
 
 // What is asked of an operation of a TestSystem, after it has been seen to work.
@@ -37,12 +42,15 @@ var testSystemCases = []struct {
 	{test{"don't know", "a lost answer must not make a second case"}, (*probation).lost},
 	{test{"sent twice", "what comes twice under one Key is one case"}, (*probation).sentTwice},
 	{test{"answers twice", "what was said of one case, and is said again, is not about another"}, (*probation).saidAgain},
+	{test{"news", "questions that get no answer which can be understood stop the deliveries too"}, (*probation).news},
 }
 
 // Try proves what an operation of a TestSystem says of itself: its level, or Findings. A second
-// case that the system never speaks of it cannot see: whoever can look there counts what is Made.
+// case that the system never speaks of it cannot see: whoever can look there counts what is Made, and
+// looks for what is Unread.
 func Try(ctx context.Context, s TestSystem) (hub.Level, []Finding) {
-	p := &probation{exam: &exam{ctx: ctx}, TestSystem: s, line: new(lossyLine), made: map[hub.Key]string{}}
+	p := &probation{exam: &exam{ctx: ctx}, TestSystem: s, line: new(lossyLine), made: map[hub.Key][]string{}}
+	defer p.tellUnread()
 	role := "destination " + s.Operation
 	p.begin(role, test{"yes", "a delivery that is taken gives a receipt, and is taken once"})
 	if !p.opens() || !p.yes() {
@@ -67,7 +75,9 @@ type probation struct {
 	can    hub.Capability
 	calls  int // how many calls one delivery is
 	first  hub.Delivery
-	made   map[hub.Key]string // the number of each
+	taken  hub.Receipt          // of the first
+	made   map[hub.Key][]string // the numbers of each, of which there is to be one
+	unread []hub.Key            // those that were sent since a number of theirs was last read
 }
 
 func (p *probation) opens() bool {
@@ -95,16 +105,16 @@ func (p *probation) yes() bool {
 		return false
 	}
 	if r, err := p.find(d); !p.absent(err) {
-		p.fail("Find of what was never delivered gives %s", said(r, err))
+		p.fail("Find of what was never delivered %s", comes(r, err))
 		return false
 	}
 	p.line.set(nil)
 	receipt, err := p.deliver(d)
 	if err != nil {
-		p.fail("Deliver: %v", err)
+		p.fail("Deliver %s", comes(receipt, err))
 		return false
 	}
-	p.first = d
+	p.first, p.taken = d, receipt
 	p.is(d, receipt)
 	p.goOn(d, true)
 	return p.another() && len(p.findings) == 0
@@ -120,7 +130,7 @@ func (p *probation) another() bool {
 	p.line.set(nil)
 	r, err := p.deliver(d)
 	if err != nil {
-		p.fail("Deliver under another Key: %v", err)
+		p.fail("Deliver under another Key %s", comes(r, err))
 		return false
 	}
 	p.calls = p.line.count()
@@ -136,10 +146,10 @@ func (p *probation) notSent() {
 	}
 	p.line.set(cutFirst)
 	if r, err := p.deliver(d); verdict(r, err) != hub.NotNow {
-		p.fail("when nobody is there Deliver gives %s, not a Later", said(r, err))
+		p.fail("when nobody is there Deliver does not say not now: it %s", comes(r, err))
 	}
 	if r, err := p.find(d); err == nil || errors.Is(err, hub.ErrNotFound) {
-		p.fail("when nobody is there Find gives %s", said(r, err))
+		p.fail("when nobody is there Find %s", comes(r, err))
 	}
 	p.goOn(d, false)
 }
@@ -155,7 +165,7 @@ func (p *probation) lost() {
 		r, err := p.deliver(d)
 		last := at == p.calls
 		if a := verdict(r, err); a == hub.Yes || a == hub.No || last && a != hub.DontKnow {
-			p.fail("when the answer to call %d of %d is lost Deliver gives %s", at, p.calls, said(r, err))
+			p.fail("when the answer to call %d of %d is lost Deliver %s", at, p.calls, comes(r, err))
 		}
 		p.goOn(d, last)
 	}
@@ -173,7 +183,7 @@ func (p *probation) sentTwice() {
 	p.line.set(sendsTwice)
 	r, err := p.deliver(d)
 	if err != nil {
-		p.fail("when each call comes twice Deliver gives %s", said(r, err))
+		p.fail("when each call comes twice Deliver %s", comes(r, err))
 	} else {
 		p.is(d, r)
 	}
@@ -193,10 +203,25 @@ func (p *probation) saidAgain() {
 		return
 	}
 	p.line.set(says(answers))
-	if r, err := p.find(d); err == nil {
-		p.fail("when the system says again what it said of another Key Find gives %s", said(r, err))
+	if _, err := p.find(d); err == nil {
+		p.fail("when the system says again what it said of another Key Find takes it")
 	}
 	p.line.set(nil)
+}
+
+// news asks what has happened to a case that is there, and to all, as the hub does of each system that tells.
+func (p *probation) news() {
+	p.line.set(nil)
+	if p.system.Poller != nil {
+		if _, err := p.system.Poller.Poll(p.ctx, p.first, p.taken); err != nil {
+			p.fail("asked how a case is getting on that is there, the system %s", comes(hub.Receipt{}, err))
+		}
+	}
+	if p.system.Tracker != nil {
+		if _, _, err := p.system.Tracker.Changes(p.ctx, ""); err != nil {
+			p.fail("asked what has happened to its cases, the system %s", comes(hub.Receipt{}, err))
+		}
+	}
 }
 
 // goOn heals the line and does what the hub does after a don't know: it asks, when what was
@@ -213,13 +238,13 @@ func (p *probation) goOn(d hub.Delivery, whole bool) {
 	case err == nil:
 		p.is(d, found)
 	case whole && !p.cannotTell(err):
-		p.fail("Find of a delivery that is there gives %s", said(found, err))
+		p.fail("Find of a delivery that is there %s", comes(found, err))
 	case !whole && !p.absent(err):
-		p.fail("Find of a delivery that is not there, or not whole, gives %s", said(found, err))
+		p.fail("Find of a delivery that is not there, or not whole, %s", comes(found, err))
 	}
 	again, err := p.deliver(d)
 	if err != nil {
-		p.fail("the same Key again gives %s", said(again, err))
+		p.fail("Deliver under the same Key again %s", comes(again, err))
 		return
 	}
 	p.is(d, again)
@@ -227,17 +252,36 @@ func (p *probation) goOn(d hub.Delivery, whole bool) {
 
 // is demands that a Key has one number, and that it is no other's.
 func (p *probation) is(d hub.Delivery, r hub.Receipt) {
-	number, seen := p.made[d.Key]
+	numbers := p.made[d.Key]
 	switch {
 	case r.Number == "":
 		p.fail("there is a receipt without a number, and no error")
-	case seen && number != r.Number:
-		p.fail("the same Key again gives another number: there are two cases now")
-	case !seen && slices.Contains(slices.Collect(maps.Values(p.made)), r.Number):
+		p.doubt(d.Key)
+		return
+	case len(numbers) == 0 && slices.Contains(slices.Concat(slices.Collect(maps.Values(p.made))...), r.Number):
 		p.fail("two Keys have the same number")
-	case !seen:
-		p.made[d.Key] = r.Number
+		p.doubt(d.Key)
+		return
+	case len(numbers) > 0 && numbers[0] != r.Number:
+		p.fail("the same Key again gives another number: there are two cases now")
+	}
+	p.unread = slices.DeleteFunc(p.unread, func(key hub.Key) bool { return key == d.Key })
+	if !slices.Contains(numbers, r.Number) {
+		p.made[d.Key] = append(numbers, r.Number)
 		p.Made(d.Key, r.Number)
+	}
+}
+
+// doubt remembers that a Key may have made what no number has been read of.
+func (p *probation) doubt(key hub.Key) {
+	if !slices.Contains(p.unread, key) {
+		p.unread = append(p.unread, key)
+	}
+}
+
+func (p *probation) tellUnread() {
+	for _, key := range p.unread {
+		p.Unread(key)
 	}
 }
 
@@ -259,11 +303,45 @@ func (p *probation) fresh() (hub.Delivery, bool) {
 }
 
 func (p *probation) deliver(d hub.Delivery) (hub.Receipt, error) {
-	return p.system.Destination.Deliver(p.ctx, d)
+	r, err := p.system.Destination.Deliver(p.ctx, d)
+	if verdict(r, err) == hub.DontKnow {
+		p.doubt(d.Key)
+	}
+	return r, err
 }
 
 func (p *probation) find(d hub.Delivery) (hub.Receipt, error) {
 	return p.system.Destination.Find(p.ctx, d)
+}
+
+// comes tells what came of a call, for whoever has written systems.yaml, with the error's own text: a
+// connector promises that it holds nothing of what is delivered or answered.
+func comes(r hub.Receipt, err error) string {
+	switch {
+	case err == nil && r.Number == "":
+		return "gives a receipt without a number"
+	case err == nil:
+		return "gives a receipt"
+	case errors.Is(err, hub.ErrNotFound):
+		return "finds nothing" + beyond(hub.ErrNotFound, err)
+	case errors.Is(err, hub.ErrCannotTell):
+		return "cannot tell" + beyond(hub.ErrCannotTell, err)
+	}
+	switch a, wait, _ := hub.AnswerOf(r, err); {
+	case a == hub.No:
+		return fmt.Sprintf("says no: %v", err)
+	case a == hub.NotNow && wait > 0:
+		return fmt.Sprintf("says not now, but in %v: %v", wait, err)
+	case a == hub.NotNow:
+		return fmt.Sprintf("says not now: %v", err)
+	}
+	return fmt.Sprintf("fails: %v", err)
+}
+
+// beyond gives what an error says more than the one that it is known by.
+func beyond(known, err error) string {
+	_, more, _ := strings.Cut(err.Error(), known.Error())
+	return more
 }
 
 // A lossyLine lies between a connector and a system that is really there. What becomes of a

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,23 +32,44 @@ func TestTestSystems(t *testing.T) {
 		{hidesLag, "handlingar", "yes"},
 		{downIsDoubt, "arende", "not there"},
 		{lossIsLater, "arende", "don't know"},
+		{boasts, "handlingar", "sent twice"},
 		{anyKey, "arende", "answers twice"},
+		{missesNumber, "arende", "yes"},
+		{repeatsNumber, "arende", "yes"},
+		{missesNumber, "handlingar", "yes"},
 	} {
 		t.Run(string(c.flaw)+" "+c.operation, func(t *testing.T) {
 			t.Parallel()
-			level, findings := certify.Try(t.Context(), testSystem(t, c.flaw, c.operation))
+			system, told := testSystem(t, c.flaw, c.operation)
+			level, findings := certify.Try(t.Context(), system)
 			found := slices.ContainsFunc(findings, func(f certify.Finding) bool { return f.Case == c.name })
 			if c.name != "" && (!found || level != "") || c.name == "" && (len(findings) > 0 || level == "") {
 				t.Errorf("the level is %q; not found by %q; these were:\n%v", level, c.name, findings)
+			}
+			for _, a := range told.diarium.cases {
+				if !slices.Contains(told.made, a.Number) && !slices.ContainsFunc(told.unread, a.isOf) {
+					t.Errorf("%s is made under %s, and nobody is told: made are %v, unread %v", a.Number, a.Key, told.made, told.unread)
+				}
 			}
 		})
 	}
 }
 
+// isOf reports whether a case was made under a Key, or under what a connector has made of it.
+func (a *arende) isOf(key hub.Key) bool { return strings.HasPrefix(a.Key, string(key)) }
+
+// A telling is what whoever lends a diarium for trying is told of it.
+type telling struct {
+	diarium *fake
+	made    []string  // numbers
+	unread  []hub.Key // of which no number could be read
+}
+
 // testSystem is the diarium of fake_test.go at an address, where time passes only while the kit waits.
-func testSystem(t *testing.T, f flaw, operation string) certify.TestSystem {
+func testSystem(t *testing.T, f flaw, operation string) (certify.TestSystem, *telling) {
 	var mu sync.Mutex
-	diarium := lateFake()
+	diarium := lateFake().(*fake)
+	told := &telling{diarium: diarium}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -76,9 +98,10 @@ func testSystem(t *testing.T, f flaw, operation string) certify.TestSystem {
 		Wait: func(_ context.Context, lag time.Duration) error {
 			mu.Lock()
 			defer mu.Unlock()
-			diarium.(certify.Slow).Pass(lag)
+			diarium.Pass(lag)
 			return nil
 		},
-		Made: func(hub.Key, string) {},
-	}
+		Made:   func(_ hub.Key, number string) { told.made = append(told.made, number) },
+		Unread: func(key hub.Key) { told.unread = append(told.unread, key) },
+	}, told
 }

@@ -62,7 +62,7 @@ func (h *Changes) Changes(ctx context.Context, since hub.Cursor) ([]hub.Report, 
 	}
 	list, isList := h.List.list(tree)
 	if !isList {
-		return nil, since, hub.Strange(errors.New("changes: no list in the answer"))
+		return nil, since, fmt.Errorf("changes: %w", noList(h.List))
 	}
 	var reports []hub.Report
 	for _, item := range list {
@@ -122,7 +122,7 @@ func (s *Status) Poll(ctx context.Context, d hub.Delivery, r hub.Receipt) ([]hub
 		items, isList = s.List.list(tree)
 	}
 	if !isList {
-		return nil, hub.Strange(errors.New("status: no list in the answer"))
+		return nil, fmt.Errorf("status: %w", noList(s.List))
 	}
 	var reports []hub.Report
 	for _, item := range items {
@@ -133,7 +133,7 @@ func (s *Status) Poll(ctx context.Context, d hub.Delivery, r hub.Receipt) ([]hub
 		case s.At != nil && told.At.IsZero():
 			return nil, hub.Strange(errors.New("status: one without time"))
 		case told.Word == "" && s.List == nil:
-			return nil, hub.Strange(errors.New("status: no word in the answer"))
+			return nil, hub.Strange(fmt.Errorf("status: no word in the answer: nothing can be read at %s", s.Word))
 		case told.Word == "":
 			continue
 		case s.ID != nil:

@@ -50,6 +50,22 @@ type Making func(ctx context.Context, d hub.Delivery) (Node, error)
 // such thing, and any other error when it could not be asked.
 type Question func(ctx context.Context, client *http.Client, v Values) (Node, error)
 
+// System is a system that takes deliveries where it has operations, and tells where it has changes or status;
+// those are nil where it has not.
+func System(taking *Destination, changes *Changes, status *Status) hub.System {
+	s := hub.System{Can: taking.Capabilities()}
+	if len(taking.Operations) > 0 {
+		s.Destination, s.Checker = taking, taking
+	}
+	if changes != nil {
+		s.Tracker = changes
+	}
+	if status != nil {
+		s.Poller = status
+	}
+	return s
+}
+
 // Capabilities tell what the operations can be trusted with. It is what somebody has written about them: a
 // level above blind holds only where a certificate says so too.
 func (s *Destination) Capabilities() hub.Capabilities {
@@ -92,8 +108,11 @@ func (s *Destination) Deliver(ctx context.Context, d hub.Delivery) (hub.Receipt,
 func (s *Destination) documentOf(ctx context.Context, o *Operation, d hub.Delivery) (r hub.Receipt, made bool, err error) {
 	if o.Level == hub.Lookup {
 		r, err = s.look(ctx, s.Env.HTTP, o, d)
-		if !errors.Is(err, hub.ErrNotFound) {
-			return r, false, onlyAsked(err)
+		switch {
+		case err == nil:
+			return r, false, nil
+		case !errors.Is(err, hub.ErrNotFound):
+			return r, false, fmt.Errorf("find: %w", onlyAsked(err))
 		}
 	}
 	answer, err := o.Make(ctx, d)
@@ -122,7 +141,7 @@ func (s *Destination) Find(ctx context.Context, d hub.Delivery) (hub.Receipt, er
 	there, err := s.lookForFiles(ctx, s.Env.Reads, o, d, receipt)
 	switch {
 	case err != nil:
-		return hub.Receipt{}, err
+		return hub.Receipt{}, fmt.Errorf("files: %w", err)
 	case !there.whole():
 		return hub.Receipt{}, hub.ErrNotFound
 	}
@@ -136,14 +155,26 @@ func (s *Destination) operationOf(d hub.Delivery) (*Operation, error) {
 	if !known {
 		return nil, errors.New("the system has no such operation in systems.yaml")
 	}
-	if o.Key == nil {
-		return &o, nil
-	}
-	tree, err := ReadNode(d.Document.Reveal(), isXML(d.Document), MaxList)
-	if err != nil || o.Key.text(tree) != string(d.Key) {
-		return nil, fmt.Errorf("%s: the document does not carry the delivery's key where key.document says", o.Name)
+	if breaches := s.Check(d); len(breaches) > 0 {
+		return nil, fmt.Errorf("%s: %s", o.Name, breaches[0].Text)
 	}
 	return &o, nil
+}
+
+// Check tells whether a document carries the Key, where the system is to get it by that: else
+// nobody could ask about it.
+func (s *Destination) Check(d hub.Delivery) []hub.Breach {
+	key := s.Operations[d.Operation].Key
+	if key == nil {
+		return nil
+	}
+	tree, err := ReadNode(d.Document.Reveal(), isXML(d.Document), MaxList)
+	if err == nil && key.text(tree) == string(d.Key) {
+		return nil
+	}
+	return []hub.Breach{{
+		Path: key.String(), Text: "key.document says that the delivery's Key stands at " + key.String() + ": write ${delivery.key} there",
+	}}
 }
 
 func isXML(d hub.Document) bool { return strings.Contains(d.Type, "xml") }
@@ -167,26 +198,33 @@ func (s *Destination) look(ctx context.Context, client *http.Client, o *Operatio
 	}
 	hits, isList := o.Find.List.list(tree)
 	if !isList {
-		return hub.Receipt{}, hub.Strange(errors.New("no list in the answer"))
+		return hub.Receipt{}, noList(o.Find.List)
 	}
+	return o.Find.only(hits, d.Key, s.Env.Clock())
+}
+
+// only gives the receipt of the one hit that is key's.
+func (f *Find) only(hits []Node, key hub.Key, now time.Time) (hub.Receipt, error) {
 	var receipts []hub.Receipt
-	for _, hit := range hits {
-		if o.Find.Among && !o.Find.Receipt.repeats(hit, d.Key) {
+	for i, hit := range hits {
+		if f.Among && !f.Receipt.repeats(hit, key) {
 			continue
 		}
-		r, err := o.Find.Receipt.read(hit, d.Key, s.Env.Clock())
+		r, err := f.Receipt.read(hit, key, now)
 		if err != nil {
-			return hub.Receipt{}, err
+			return hub.Receipt{}, fmt.Errorf("hit %d of %s: %w", i+1, f.List, err)
 		}
 		receipts = append(receipts, r)
 	}
-	switch len(receipts) {
-	case 0:
-		return hub.Receipt{}, hub.ErrNotFound
-	case 1:
+	switch {
+	case len(receipts) == 1:
 		return receipts[0], nil
+	case len(receipts) > 1:
+		return hub.Receipt{}, fmt.Errorf("%w: the key is there twice", hub.ErrCannotTell)
+	case len(hits) > 0:
+		return hub.Receipt{}, fmt.Errorf("%w: of what stands at %s nothing has the key at %s", hub.ErrNotFound, f.List, f.Receipt.Echo)
 	}
-	return hub.Receipt{}, fmt.Errorf("%w: the key is there twice", hub.ErrCannotTell)
+	return hub.Receipt{}, fmt.Errorf("%w: there is no hit at %s", hub.ErrNotFound, f.List)
 }
 
 // onlyAsked makes a *not now* of what failed when nothing had been made but a question put; a question that
@@ -209,20 +247,30 @@ func onlyAsked(err error) error {
 // A ReceiptPlace says where a receipt stands in an answer.
 type ReceiptPlace struct{ Number, Ref, Echo, At Pointer }
 
-// read reads a receipt. One that is not there, or is somebody else's, is no answer at all.
+// read reads a receipt. One that is not there, or is somebody else's, is no answer at all: the error says
+// where it was looked for.
 func (p *ReceiptPlace) read(n Node, key hub.Key, now time.Time) (hub.Receipt, error) {
 	r := hub.Receipt{Number: p.Number.text(n), Ref: p.Ref.text(n), At: now}
-	if p.Echo != nil && !p.repeats(n, key) {
-		return hub.Receipt{}, hub.Strange(errors.New("the answer is about another key"))
-	}
-	if r.Number == "" || p.Ref != nil && r.Ref == "" {
-		return hub.Receipt{}, hub.Strange(errors.New("no receipt in the answer"))
+	switch {
+	case p.Echo != nil && p.Echo.text(n) == "":
+		return hub.Receipt{}, strangeAt(p.Echo, "the answer does not repeat the key: nothing can be read at %s")
+	case p.Echo != nil && !p.repeats(n, key):
+		return hub.Receipt{}, strangeAt(p.Echo, "the answer is about another key: what stands at %s is not the delivery's")
+	case r.Number == "":
+		return hub.Receipt{}, strangeAt(p.Number, "no receipt in the answer: nothing can be read at %s")
+	case p.Ref != nil && r.Ref == "":
+		return hub.Receipt{}, strangeAt(p.Ref, "no receipt in the answer: nothing can be read at %s")
 	}
 	if at, ok := parseTime(p.At.text(n)); ok {
 		r.At = at
 	}
 	return r, nil
 }
+
+// strangeAt says of a place of systems.yaml, and of nothing that stands there, why an answer is none.
+func strangeAt(p Pointer, format string) error { return hub.Strange(fmt.Errorf(format, p)) }
+
+func noList(p Pointer) error { return strangeAt(p, "no list in the answer: there is none at %s") }
 
 // repeats reports whether an answer, or a hit, says that it is about key.
 func (p *ReceiptPlace) repeats(n Node, key hub.Key) bool { return p.Echo.text(n) == string(key) }

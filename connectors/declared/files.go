@@ -130,7 +130,7 @@ func (s *Destination) lookForFiles(ctx context.Context, client *http.Client, o *
 	}
 	list, isList := look.List.list(tree)
 	if !isList {
-		return there, hub.Strange(errors.New("no list of files in the answer"))
+		return there, noList(look.List)
 	}
 	for _, item := range list {
 		for i := range d.Files {

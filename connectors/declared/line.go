@@ -3,6 +3,7 @@ package declared
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -132,7 +133,7 @@ func (a *Answer) Judge() error {
 
 func (a *Answer) byStatus() error {
 	if a.Status == a.call.None {
-		return hub.ErrNotFound
+		return fmt.Errorf("%w: HTTP status %d", hub.ErrNotFound, a.Status)
 	}
 	said, written := a.call.Statuses[strconv.Itoa(a.Status)]
 	if !written {

@@ -35,7 +35,7 @@ func (a *Answer) Means(m Meaning, what string) error {
 	case Accepted:
 		return nil
 	case NotFound:
-		return hub.ErrNotFound
+		return fmt.Errorf("%w: %s", hub.ErrNotFound, what)
 	case Refused:
 		return a.told(hub.Reject(err))
 	case Later:
@@ -93,7 +93,7 @@ func (o *Outcome) Judge(a *Answer, n Node) error {
 	case known:
 		return a.Means(m, "code "+code)
 	case code == "":
-		return hub.Strange(errors.New("the answer does not say how it went"))
+		return strangeAt(o.At, "the answer does not say how it went: nothing can be read at %s")
 	}
 	return errors.New("a code that result.values does not have")
 }

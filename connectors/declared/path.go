@@ -41,7 +41,10 @@ func ReadNode(text []byte, isXML bool, most int64) (Node, error) {
 // nowhere; an empty one is the whole.
 type Pointer []string
 
-var unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
+var (
+	unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
+	escapePointer   = strings.NewReplacer("/", "~1", "~", "~0")
+)
 
 // parsePointer reads what systems.yaml says. "" is nowhere and "/" the whole.
 func parsePointer(text string) (Pointer, error) {
@@ -58,6 +61,15 @@ func parsePointer(text string) (Pointer, error) {
 		p[i] = unescapePointer.Replace(segment)
 	}
 	return p, nil
+}
+
+// String gives a path that is somewhere as systems.yaml has it.
+func (p Pointer) String() string {
+	segments := make([]string, len(p))
+	for i, name := range p {
+		segments[i] = escapePointer.Replace(name)
+	}
+	return "/" + strings.Join(segments, "/")
 }
 
 // in gives what stands at p in n; nil for nothing.
@@ -159,6 +171,15 @@ func isNil(e *document.Element) bool {
 // A Word is where a system's own word stands: at one path, or at several, and then it is what stands
 // there with a blank between.
 type Word []Pointer
+
+// String gives a Word as systems.yaml has it.
+func (w Word) String() string {
+	paths := make([]string, len(w))
+	for i, p := range w {
+		paths[i] = p.String()
+	}
+	return strings.Join(paths, " + ")
+}
 
 func (w Word) text(n Node) string {
 	var said []string

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,9 @@ func (r *Reader) Err() error { return errors.Join(r.wrong...) }
 func (r *Reader) Add(key, format string, args ...any) {
 	r.wrong = append(r.wrong, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
 }
+
+// IsLeftOut reports whether systems.yaml says nothing of a part of an entry.
+func IsLeftOut(part any) bool { return reflect.ValueOf(part).IsZero() }
 
 // OneOf gives text, or the first of the words when it is left out.
 func (r *Reader) OneOf(key, text string, words ...string) string {

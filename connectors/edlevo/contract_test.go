@@ -167,6 +167,19 @@ func TestWhatCannotBeApplied(t *testing.T) {
 	}
 }
 
+// TestWhoIsRegisteredHasAGuardian: of who is registered nowhere no register names any, and who applies is
+// taken at his word; a child that is registered, and has none, is for a person.
+func TestWhoIsRegisteredHasAGuardian(t *testing.T) {
+	render := legOf(t, "edlevo")
+	for registered, applied := range map[hub.Municipality]bool{"": true, "1285": false} {
+		known := knownOf(map[string]any{"årskurs": "1", "skolor": []any{map[string]any{"enhet": "3011", "namn": "Centralskolan"}}})
+		known.Answers["barn"].Persons[0].Registered = registered
+		if _, err := render(known); (err == nil) != applied {
+			t.Errorf("registered in %q: %v", registered, err)
+		}
+	}
+}
+
 // TestATemporaryNumberIsAPersons: a number such as a school gives who has none is no identity number to the
 // hub. Nobody is found for it, so that the form is held and says why, and nothing is sent.
 func TestATemporaryNumberIsAPersons(t *testing.T) {

@@ -555,6 +555,7 @@ func TestConfig(t *testing.T) {
 	for want, change := range map[string]func(*edlevo.Config){
 		"":           func(*edlevo.Config) {},
 		"url":        func(c *edlevo.Config) { c.URL = "https://edlevo.example/LES?LicenseKey=1" },
+		"url:":       func(c *edlevo.Config) { c.URL = "https://edlevo.example/LES#v4" },
 		"status":     func(c *edlevo.Config) { c.Status = "edlevo.example" },
 		"license:":   func(c *edlevo.Config) { c.License = hub.Secret{} },
 		"license-in": func(c *edlevo.Config) { c.LicenseIn = "body" },

@@ -90,7 +90,7 @@ func (f Folder) found(ctx context.Context, l Layout) (hub.Receipt, error) {
 		case errors.Is(err, errOther):
 			return hub.Receipt{}, hub.Reject(err)
 		case err != nil:
-			return hub.Receipt{}, unavailable("read the file", err)
+			return hub.Receipt{}, Unavailable("read the file", err)
 		}
 		return l.receipt(at), nil
 	}
@@ -103,7 +103,7 @@ func isFolder(name string) error {
 	about, err := os.Stat(name)
 	switch {
 	case err != nil:
-		return unavailable("open the folder", err)
+		return Unavailable("open the folder", err)
 	case !about.IsDir():
 		return hub.Unavailable(errors.New("the folder is no folder"), hub.AddressChanged)
 	}
@@ -113,9 +113,9 @@ func isFolder(name string) error {
 // errOther says that the place is taken by something else.
 var errOther = errors.New("there is a file of that name with other content, which is not written over")
 
-// unavailable says what the machine refused. Nothing has been taken: a file without its own name is
-// read by nobody.
-func unavailable(what string, err error) error {
+// Unavailable says what the machine refused, without the path. Nothing has been taken: a file without its
+// own name is read by nobody.
+func Unavailable(what string, err error) error {
 	cause := hub.Down
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -24,7 +24,7 @@ func TestUnavailable(t *testing.T) {
 		{fs.ErrClosed, hub.Down, "whatever else"},
 	}
 	for _, test := range tests {
-		err := unavailable("write the file", &os.PathError{Op: "write", Path: "/srv/bygg/Alva", Err: test.err})
+		err := Unavailable("write the file", &os.PathError{Op: "write", Path: "/srv/bygg/Alva", Err: test.err})
 		a, _, cause := hub.AnswerOf(hub.Receipt{}, err)
 		if a != hub.NotNow || cause != test.cause || strings.Contains(err.Error(), "Alva") {
 			t.Errorf("%v: %s (%s), want not-now (%s): %s; %v", test.err, a, cause, test.cause, test.why, err)

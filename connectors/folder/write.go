@@ -25,11 +25,11 @@ func inMemory(b []byte) opener {
 // that it is a *don't know*: it may have been read.
 func (f Folder) write(ctx context.Context, l Layout) (hub.Receipt, error) {
 	if err := f.clear(l); err != nil {
-		return hub.Receipt{}, unavailable("clear away an earlier attempt", err)
+		return hub.Receipt{}, Unavailable("clear away an earlier attempt", err)
 	}
 	hidden, err := os.MkdirTemp(f.Path, "."+l.name+".*.part")
 	if err != nil {
-		return hub.Receipt{}, unavailable("make a hidden folder", err)
+		return hub.Receipt{}, Unavailable("make a hidden folder", err)
 	}
 	defer os.RemoveAll(hidden)
 	if err := f.prepare(ctx, l, hidden); err != nil {
@@ -54,7 +54,7 @@ func (f Folder) clear(l Layout) error {
 // prepare writes the layout's files into the hidden folder, durably.
 func (f Folder) prepare(ctx context.Context, l Layout, hidden string) error {
 	if err := os.Chmod(hidden, 0o770); err != nil {
-		return unavailable("open the hidden folder", err)
+		return Unavailable("open the hidden folder", err)
 	}
 	for _, c := range l.files {
 		if err := f.writeFile(ctx, filepath.Join(hidden, c.name), c); err != nil {
@@ -62,7 +62,7 @@ func (f Folder) prepare(ctx context.Context, l Layout, hidden string) error {
 		}
 	}
 	if err := syncFolder(hidden); err != nil {
-		return unavailable("make the hidden folder durable", err)
+		return Unavailable("make the hidden folder durable", err)
 	}
 	return f.date(hidden)
 }
@@ -74,13 +74,13 @@ func (f Folder) name(ctx context.Context, l Layout, hidden string) (hub.Receipt,
 	}
 	about, err := os.Stat(hidden)
 	if err != nil {
-		return hub.Receipt{}, unavailable("look at the file", err)
+		return hub.Receipt{}, Unavailable("look at the file", err)
 	}
 	if err := hub.Announce(ctx); err != nil {
 		return hub.Receipt{}, err
 	}
 	if err := os.Rename(hidden, filepath.Join(f.Path, l.name)); err != nil {
-		return hub.Receipt{}, unavailable("give the file its name", err)
+		return hub.Receipt{}, Unavailable("give the file its name", err)
 	}
 	if err := syncFolder(f.Path); err != nil {
 		return hub.Receipt{}, fmt.Errorf("make the name durable: %s", reason(err))
@@ -96,7 +96,7 @@ func (f Folder) writeFile(ctx context.Context, name string, c content) error {
 	defer from.Close()
 	to, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o660)
 	if err != nil {
-		return unavailable("make the file", err)
+		return Unavailable("make the file", err)
 	}
 	defer to.Close()
 	sum := sha256.New()
@@ -104,10 +104,10 @@ func (f Folder) writeFile(ctx context.Context, name string, c content) error {
 	case errors.Is(err, errUnread), err == nil && [32]byte(sum.Sum(nil)) != c.sha256:
 		return errUnread
 	case err != nil:
-		return unavailable("write the file", err)
+		return Unavailable("write the file", err)
 	}
 	if err := to.Sync(); err != nil {
-		return unavailable("make the file durable", err)
+		return Unavailable("make the file durable", err)
 	}
 	return f.date(name)
 }
@@ -136,7 +136,7 @@ func (r reader) Read(b []byte) (int, error) {
 func (f Folder) date(name string) error {
 	now := f.Clock()
 	if err := os.Chtimes(name, now, now); err != nil {
-		return unavailable("date the file", err)
+		return Unavailable("date the file", err)
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,7 +30,7 @@ func (p *platform) Fetch(ctx context.Context, ref hub.Fetch, w io.Writer) error 
 	}
 	resp, err := p.env.HTTP.Do(req)
 	if err != nil {
-		return unanswered(ctx, err)
+		return fmt.Errorf("fetch file: %w", hub.WithoutAddress(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone {
@@ -41,25 +40,6 @@ func (p *platform) Fetch(ctx context.Context, ref hub.Fetch, w io.Writer) error 
 		return fmt.Errorf("fetch file: %w", err)
 	}
 	return writeFile(w, resp)
-}
-
-// unanswered says how a request failed, without its address or what came back, and keeps what the door
-// out knows: one that never left was not heard.
-func unanswered(ctx context.Context, err error) error {
-	silent := errors.New("fetch file: no answer from the platform")
-	var network *net.OpError
-	answer, wait, cause := hub.AnswerOf(hub.Receipt{}, err)
-	switch {
-	case answer == hub.NotNow && cause != "":
-		return hub.Unavailable(silent, cause)
-	case answer == hub.NotNow:
-		return hub.Later(silent, wait)
-	case errors.As(err, &network) && network.Op == "dial":
-		return hub.Unavailable(silent, hub.Down)
-	case ctx.Err() != nil:
-		return fmt.Errorf("%w: %w", silent, ctx.Err())
-	}
-	return silent
 }
 
 // placeOf gives the path of a file below the platform's address: each part of what the form says,

@@ -54,6 +54,9 @@ type platform struct {
 
 // compile finds the mappings.
 func (p *platform) compile() error {
+	if err := p.conf.checkPaths(); err != nil {
+		return err
+	}
 	named := p.conf.Mappings
 	switch one := p.conf.Mapping != ""; {
 	case p.conf.Format != "json" && p.conf.Format != "xml":
@@ -64,14 +67,29 @@ func (p *platform) compile() error {
 		named = map[string]string{"": p.conf.Mapping}
 	}
 	for _, kind := range slices.Sorted(maps.Keys(named)) {
+		key := "mappings." + kind
+		if kind == "" {
+			key = "mapping"
+		}
 		m, err := p.env.Mapping(named[kind])
 		if err != nil {
-			return fmt.Errorf("mapping %s: %s", named[kind], strings.ReplaceAll(err.Error(), "\n", "; "))
+			return fmt.Errorf("%s: %s cannot be used: %s", key, named[kind], strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
 		if m.Operation() != operationSubmission {
-			return fmt.Errorf("mapping %s: its operation is %s, and must be %s", named[kind], m.Operation(), operationSubmission)
+			return fmt.Errorf("%s: the operation of %s is %s, and must be %s", key, named[kind], m.Operation(), operationSubmission)
 		}
 		p.mappings[kind] = m
+	}
+	return nil
+}
+
+// checkPaths sees to it that what is written as a path in a form is one: a name that is empty would be
+// found in no form.
+func (c Config) checkPaths() error {
+	for key, path := range map[string]string{"kind": c.Kind, "content": c.Content} {
+		if path != "" && slices.Contains(strings.Split(path, "."), "") {
+			return errors.New(key + ": is names with points between, such as bilagor.innehall, and one of these is empty")
+		}
 	}
 	return nil
 }

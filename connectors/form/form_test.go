@@ -168,6 +168,18 @@ func TestByKind(t *testing.T) {
 	wantMalformed(t, "no mapping", err, form.UnknownForm, "blankett")
 }
 
+// TestByteOrderMark: many platforms write one, and it is no part of the form.
+func TestByteOrderMark(t *testing.T) {
+	for _, c := range []struct {
+		of   form.Config
+		body string
+	}{{jsonForms, aForm}, {xmlForms, `<Blankett xmlns="urn:intranat"><Huvud typ="x"><Nummer>L-2</Nummer></Huvud><Svar><Dag>2026-03-09</Dag></Svar></Blankett>`}} {
+		if s, _, err := read(t, c.of, "\ufeff"+c.body); err != nil || s.Source.ID == "" {
+			t.Errorf("%s: %v", c.of.Format, err)
+		}
+	}
+}
+
 func wantMalformed(t *testing.T, name string, err error, kind, detail string) {
 	t.Helper()
 	var m *hub.Malformed
@@ -213,8 +225,10 @@ func TestRefused(t *testing.T) {
 func TestConfig(t *testing.T) {
 	for name, c := range map[string]form.Config{
 		"no format": {Mapping: "intranat/ledighet"}, "no mapping": {Format: "json"},
-		"two ways":     {Format: "json", Mapping: "intranat/ledighet", Kind: "blankett"},
-		"no such file": {Format: "json", Mapping: "intranat/ledigt"}, "one that delivers": {Format: "json", Mapping: "diarium/arende"},
+		"two ways":                   {Format: "json", Mapping: "intranat/ledighet", Kind: "blankett"},
+		"a place with an empty name": {Format: "json", Mapping: "intranat/ledighet", Content: "bilagor..innehall"},
+		"a kind with an empty name":  {Format: "json", Kind: ".kod", Mappings: map[string]string{"a": "intranat/ledighet"}},
+		"no such file":               {Format: "json", Mapping: "intranat/ledigt"}, "one that delivers": {Format: "json", Mapping: "diarium/arende"},
 	} {
 		if _, err := open(t, c); err == nil {
 			t.Errorf("%s is taken", name)

@@ -1,6 +1,7 @@
 package form
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,7 @@ func (p *platform) tree(from io.Reader) (any, error) {
 	if err != nil {
 		return nil, unreadable(err)
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // many platforms write a byte order mark
 	tree, err := document.ReadJSON(text, document.Limits{Bytes: mostForm, Text: mostForm})
 	if err != nil {
 		return nil, unreadable(err)

@@ -30,7 +30,7 @@ var New = hub.Define("kir", "Keeps a municipality's own register of residents, f
 
 // Config is what systems.yaml says about one municipality's register.
 type Config struct {
-	Municipality string                 `yaml:"municipality" doc:"the kommunkod of those who are in the register, in quotes; who moves elsewhere leaves it"`
+	Municipality string                 `yaml:"municipality" own:"yes" doc:"the kommunkod of those who are in the register, in quotes; who moves elsewhere leaves it"`
 	Order        string                 `yaml:"order" doc:"the order with Skatteverket (BestallningsId), NNNNNNNN-FONN-NNNN; a file of another order is refused"`
 	Delivers     folkbokforing.Delivers `yaml:"delivers,omitempty" doc:"what the order delivers, of protection (01003 and 01020), names, addresses and relations; all of them when left out"`
 	Fresh        time.Duration          `yaml:"fresh,omitempty" doc:"how long after its day the latest file counts as recent; 26h when left out. After that another register is asked"`

@@ -125,14 +125,19 @@ func TestFetchAnEmptyFile(t *testing.T) {
 	}
 }
 
-// TestNobodyThere: a request that never left is never a don't know.
+// TestNobodyThere: what the door out says of a request that never left is handed on, without the address.
 func TestNobodyThere(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	door := roundTrip(func(*http.Request) (*http.Response, error) {
+		return nil, hub.Unavailable(errors.New("nobody listens"), hub.Down)
+	})
+	env := hub.Env{ID: "karlskrona.oep", HTTP: &http.Client{Transport: door}, Clock: clock}
+	system, err := oep.New.Open(t.Context(), env, func(into any) error {
+		*into.(*oep.Config) = oep.Config{URL: "http://127.0.0.1:8711", Statuses: names}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener.Close()
-	system := open(t, oep.Config{URL: "http://" + listener.Addr().String(), Statuses: names})
 	ref := hub.Fetch{Kind: "print", Instance: "1"}
 	for what, err := range map[string]error{
 		"fetch": system.Fetcher.Fetch(t.Context(), ref, io.Discard),

@@ -19,7 +19,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -35,7 +34,7 @@ type Config struct {
 	URL          string              `yaml:"url" doc:"where the platform begins, such as https://e-tjanster.karlskrona.example"`
 	User         string              `yaml:"user" doc:"the hub's account at the platform (HTTP Basic); it needs access to each flow family"`
 	Password     hub.Secret          `yaml:"password" doc:"the password of that account"`
-	Municipality hub.Municipality    `yaml:"municipality,omitempty" doc:"the kommunkod whose platform it is; left out, each form names it in parameter"`
+	Municipality hub.Municipality    `yaml:"municipality,omitempty" own:"yes" doc:"the kommunkod whose platform it is; left out, each form names it in parameter"`
 	Parameter    string              `yaml:"parameter,omitempty" doc:"the extra parameter of a form that carries the kommunkod; left out: municipalityId"`
 	Statuses     map[hub.Step]string `yaml:"statuses,omitempty" doc:"Step: what the platform's flows call it; a Step that is left out is not told"`
 	Principal    string              `yaml:"principal,omitempty" doc:"who the platform shall say changed the status; left out: Knutpunkt"`
@@ -97,27 +96,7 @@ func (p *platform) do(req *http.Request) (*http.Response, error) {
 	req.SetBasicAuth(p.conf.User, p.conf.Password.Reveal())
 	resp, err := p.HTTP.Do(req)
 	if err != nil {
-		return nil, unanswered(req.Context(), err)
+		return nil, hub.WithoutAddress(err)
 	}
 	return resp, nil
 }
-
-// unanswered says how a request failed, without its address or what came back, and
-// keeps what the door out knows: one that never left was not heard.
-func unanswered(ctx context.Context, err error) error {
-	var network *net.OpError
-	answer, wait, cause := hub.AnswerOf(hub.Receipt{}, err)
-	switch {
-	case answer == hub.NotNow && cause != "":
-		return hub.Unavailable(errUnreachable, cause)
-	case answer == hub.NotNow:
-		return hub.Later(errUnreachable, wait)
-	case errors.As(err, &network) && network.Op == "dial":
-		return hub.Unavailable(errUnreachable, hub.Down)
-	case ctx.Err() != nil:
-		return fmt.Errorf("no answer from the platform: %w", ctx.Err())
-	}
-	return errors.New("no answer from the platform")
-}
-
-var errUnreachable = errors.New("the platform cannot be reached")

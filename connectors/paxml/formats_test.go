@@ -68,7 +68,7 @@ func TestSamples(t *testing.T) {
 					t.Errorf("by %s: %v", whose, err)
 				}
 			}
-			found := s.Checker.Check("payroll", hub.NewDocument("application/xml", text))
+			found := s.Checker.Check(hub.Delivery{Operation: "payroll", Document: hub.NewDocument("application/xml", text)})
 			if test.rule == "" && len(found) > 0 {
 				t.Errorf("it breaks %+v", found)
 			}

@@ -98,7 +98,7 @@ func TestLeaveThatComesOutWhole(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if broken := l.system.Checker.Check("payroll", d); len(broken) > 0 {
+			if broken := l.system.Checker.Check(hub.Delivery{Operation: "payroll", Document: d}); len(broken) > 0 {
 				t.Errorf("it breaks %+v", broken)
 			}
 			root, err := document.ReadXML(strings.NewReader(string(d.Reveal())), document.Limits{})
@@ -216,7 +216,7 @@ func TestWhateverIsAskedForIsValid(t *testing.T) {
 		if err := theirs.Validate(d.Reveal()); err != nil {
 			t.Fatalf("%v:\n%s", err, d.Reveal())
 		}
-		for _, b := range l.system.Checker.Check("payroll", d) {
+		for _, b := range l.system.Checker.Check(hub.Delivery{Operation: "payroll", Document: d}) {
 			if !strings.Contains(b.Text, "rule 6") {
 				t.Fatalf("%v:\n%s", b, d.Reveal())
 			}

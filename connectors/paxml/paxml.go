@@ -66,7 +66,7 @@ type payroll struct {
 // is a Reject. The receipt's Number is the name of the file: it says that the file lies where the
 // payroll system looks (levererad till lön), and nothing of whether it has been read in.
 func (p *payroll) Deliver(ctx context.Context, d hub.Delivery) (hub.Receipt, error) {
-	if broken := p.Check(d.Operation, d.Document); len(broken) > 0 {
+	if broken := p.Check(d); len(broken) > 0 {
 		err := errors.New(broken[0].Text)
 		if more := len(broken) - 1; more > 0 {
 			err = fmt.Errorf("%w (and %d more)", err, more)
@@ -82,4 +82,4 @@ func (p *payroll) Find(ctx context.Context, d hub.Delivery) (hub.Receipt, error)
 }
 
 // Check holds a document against the rules that the standard has beside its schema.
-func (p *payroll) Check(_ string, d hub.Document) []hub.Breach { return p.conf.breaches(d) }
+func (p *payroll) Check(d hub.Delivery) []hub.Breach { return p.conf.breaches(d.Document) }

@@ -161,6 +161,10 @@ var rules = []struct{ name, text, place, rule string }{
 		timePath + "/datumtom", "before the beginning"},
 	{"hours and extent", file(about(`<tidkod>SEM</tidkod><datum>2026-06-22</datum><timmar>4</timmar><omfattning>50</omfattning>`)),
 		timePath + "/omfattning", "two ways"},
+	{"more hours of absence than a day has", file(about(`<tidkod>TJL</tidkod><datum>2026-03-09</datum><timmar>24.01</timmar>`)),
+		timePath + "/timmar", "more than none, and 24"},
+	{"absence of no hours", file(about(`<tidkod>VAB</tidkod><datum>2026-03-09</datum><timmar>0.00</timmar><barn>202302142399</barn>`)),
+		timePath + "/timmar", "more than none, and 24"},
 	{"version 2.2", strings.Replace(file(about(holiday)), "2.0", "2.2", 1), "paxml/header/version", "2.2, which this connector does not know"},
 	{"no version", strings.Replace(file(about(holiday)), "<version>2.0</version>", "", 1), "paxml/header/version", "must be 2.0"},
 	{"something else", `<annat/>`, "annat", "must be paxml"},
@@ -177,7 +181,7 @@ func TestRulesThatTheSchemaMisses(t *testing.T) {
 	for i, test := range rules {
 		t.Run(test.name, func(t *testing.T) {
 			d := delivery(fmt.Sprintf("01JH%02d-lon", i), test.text)
-			found := o.system.Checker.Check(d.Operation, d.Document)
+			found := o.system.Checker.Check(d)
 			if !slices.ContainsFunc(found, func(b hub.Breach) bool { return b.Path == test.place && strings.Contains(b.Text, test.rule) }) {
 				t.Fatalf("found %+v, want %s at %s", found, test.rule, test.place)
 			}
@@ -203,17 +207,20 @@ func TestRulesThatTheSchemaMisses(t *testing.T) {
 
 // taken are documents that are right, of every sort that a form can lead to.
 var taken = map[string]string{
-	"one day":            file(about(`<tidkod>SEM</tidkod><datum>2026-03-09</datum>`)),
-	"hours of a day":     file(about(`<tidkod>TJL</tidkod><datum>2026-03-09</datum><timmar>4.5</timmar>`)),
-	"half a day":         file(about(`<tidkod>TJL</tidkod><datum>2026-03-09</datum><omfattning>50</omfattning>`)),
-	"an interval":        file(about(holiday)),
-	"half of a summer":   file(about(holiday + `<omfattning>62.50</omfattning>`)),
-	"by the clock":       file(about(`<tidkod>KOM</tidkod><starttid>2026-03-09T13:00:00</starttid><sluttid>2026-03-09T17:00:00</sluttid>`)),
-	"a child each":       file(about(`<tidkod>VAB</tidkod><datum>2026-03-09</datum><barn>202302142399</barn>`), about(`<tidkod>VAB</tidkod><datum>2026-03-10</datum><barn>202301012395</barn>`)),
-	"a coordination no.": file(`<tidtrans persnr="198206822390"><tidkod>SEM</tidkod><datum>2026-03-09</datum></tidtrans>`),
-	"by employment":      file(`<tidtrans anstid="101"><tidkod>SEM</tidkod><datum>2026-03-09</datum></tidtrans>`),
-	"overtime":           file(about(`<tidkod>ÖT1</tidkod><datum>2026-03-09</datum><timmar>2</timmar>`)),
-	"an outlay":          lonetrans(`<lonetrans anstid="101"><lonkod>UTLÄGG</lonkod><datum>2026-03-09</datum><belopp>350.00</belopp></lonetrans>`),
+	"one day":                            file(about(`<tidkod>SEM</tidkod><datum>2026-03-09</datum>`)),
+	"hours of a day":                     file(about(`<tidkod>TJL</tidkod><datum>2026-03-09</datum><timmar>4.5</timmar>`)),
+	"all of a day":                       file(about(`<tidkod>TJL</tidkod><datum>2026-03-09</datum><timmar>24</timmar>`)),
+	"a balance":                          file(about(`<tidkod>FLX</tidkod><datum>2026-03-09</datum><timmar>31.5</timmar>`)),
+	"on call, the day that has 25 hours": file(about(`<tidkod>JR1</tidkod><datum>2026-10-25</datum><timmar>25</timmar>`)),
+	"half a day":                         file(about(`<tidkod>TJL</tidkod><datum>2026-03-09</datum><omfattning>50</omfattning>`)),
+	"an interval":                        file(about(holiday)),
+	"half of a summer":                   file(about(holiday + `<omfattning>62.50</omfattning>`)),
+	"by the clock":                       file(about(`<tidkod>KOM</tidkod><starttid>2026-03-09T13:00:00</starttid><sluttid>2026-03-09T17:00:00</sluttid>`)),
+	"a child each":                       file(about(`<tidkod>VAB</tidkod><datum>2026-03-09</datum><barn>202302142399</barn>`), about(`<tidkod>VAB</tidkod><datum>2026-03-10</datum><barn>202301012395</barn>`)),
+	"a coordination no.":                 file(`<tidtrans persnr="198206822390"><tidkod>SEM</tidkod><datum>2026-03-09</datum></tidtrans>`),
+	"by employment":                      file(`<tidtrans anstid="101"><tidkod>SEM</tidkod><datum>2026-03-09</datum></tidtrans>`),
+	"overtime":                           file(about(`<tidkod>ÖT1</tidkod><datum>2026-03-09</datum><timmar>2</timmar>`)),
+	"an outlay":                          lonetrans(`<lonetrans anstid="101"><lonkod>UTLÄGG</lonkod><datum>2026-03-09</datum><belopp>350.00</belopp></lonetrans>`),
 }
 
 func TestWhatIsRightIsTaken(t *testing.T) {
@@ -357,7 +364,7 @@ func FuzzCheck(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, b := range s.Checker.Check("payroll", hub.NewDocument("application/xml", text)) {
+		for _, b := range s.Checker.Check(hub.Delivery{Operation: "payroll", Document: hub.NewDocument("application/xml", text)}) {
 			if b.Text == "" {
 				t.Error("a breach says nothing")
 			}

@@ -4,12 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
+	"github.com/knutpunkt/knutpunkt/connectors/folder"
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
@@ -26,7 +25,7 @@ func (p *payroll) Changes(ctx context.Context, since hub.Cursor) ([]hub.Report, 
 	}
 	entries, err := os.ReadDir(p.conf.Receipts)
 	if err != nil {
-		return nil, since, unreadable(err)
+		return nil, since, folder.Unavailable("read the folder of receipts", err)
 	}
 	var reports []hub.Report
 	there := sha256.New()
@@ -43,16 +42,4 @@ func (p *payroll) Changes(ctx context.Context, since hub.Cursor) ([]hub.Report, 
 		return nil, since, nil
 	}
 	return reports, next, nil
-}
-
-// unreadable says why the receipts cannot be read, without their path.
-func unreadable(err error) error {
-	cause := hub.Down
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		cause = hub.AddressChanged
-	case errors.Is(err, fs.ErrPermission):
-		cause = hub.Credentials
-	}
-	return hub.Unavailable(errors.New("the folder of receipts cannot be read"), cause)
 }

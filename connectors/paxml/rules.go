@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -30,6 +31,7 @@ const (
 	notTwelve    = "a personnummer has twelve digits here, without a hyphen"
 	notTime      = "a time is written YYYY-MM-DDThh:mm:ss, without the name of a zone"
 	notForwards  = "the end lies before the beginning"
+	notOfADay    = "the hours of a day's absence are more than none, and 24 at the most"
 )
 
 // A reading is a document that is being held against the rules.
@@ -139,6 +141,9 @@ func (r *reading) time(e *document.Element, path string) {
 	if has("datumfrom") && has("timmar") {
 		r.add(path+"/timmar", ruleInterval)
 	}
+	if isAbsence(e.Value("tidkod")) && !isOfADay(e.Value("timmar")) {
+		r.add(path+"/timmar", notOfADay)
+	}
 	if isWorked(e.Value("tidkod")) {
 		for _, name := range []string{"omfattning", "datumfrom"} {
 			if has(name) {
@@ -168,6 +173,18 @@ var worked = []string{
 
 func isWorked(tidkod string) bool {
 	return slices.ContainsFunc(worked, func(code string) bool { return strings.HasPrefix(tidkod, code) })
+}
+
+// isAbsence leaves out time that was worked, of which a day on call has 25 hours when summer time ends,
+// and balances, whose hours are of many days.
+func isAbsence(tidkod string) bool {
+	return !isWorked(tidkod) && !strings.HasPrefix(tidkod, "FLX") && !strings.HasPrefix(tidkod, "TS")
+}
+
+// isOfADay takes what is no number too, and less than none: other rules are for those.
+func isOfADay(hours string) bool {
+	n, err := strconv.ParseFloat(hours, 64)
+	return err != nil || n < 0 || n > 0 && n <= 24
 }
 
 // What single values must be, by name: how much, of whom, and at what time.

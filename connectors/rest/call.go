@@ -1,9 +1,12 @@
 package rest
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/knutpunkt/knutpunkt/connectors/declared"
@@ -79,8 +82,21 @@ func (s *system) question(path declared.Template, none int, outcome *declared.Ou
 // read reads an answer of at most so many bytes. One that cannot be read is no answer at all.
 func (s *system) read(a *declared.Answer, most int64, outcome *declared.Outcome) (declared.Node, error) {
 	tree, err := declared.ReadNode(a.Text, s.xml, most)
-	if err != nil {
-		return nil, hub.Strange(fmt.Errorf("the answer cannot be read: %w", err))
+	switch {
+	case err == nil:
+		return tree, outcome.Judge(a, tree)
+	case s.xml && begins(a.Text, "{["):
+		err = errors.New("the answer begins as JSON does, and format says xml")
+	case !s.xml && begins(a.Text, "<"):
+		err = errors.New("the answer begins as XML does, and format says json")
+	default:
+		err = fmt.Errorf("the answer cannot be read: %w", err)
 	}
-	return tree, outcome.Judge(a, tree)
+	return nil, hub.Strange(err)
+}
+
+// begins reports whether a text, as people see it, begins with one of the characters.
+func begins(text []byte, with string) bool {
+	text = bytes.TrimLeft(text, "\ufeff \t\r\n")
+	return len(text) > 0 && strings.IndexByte(with, text[0]) >= 0
 }

@@ -19,8 +19,8 @@ var levels = map[hub.Level]string{
 
 func TestConformance(t *testing.T) {
 	for name, s := range map[string]certify.Subject{
-		"idempotent": restsim.SubjectOf(hub.Idempotent), "lookup": restsim.SubjectOf(hub.Lookup),
-		"blind": restsim.SubjectOf(hub.Blind), "asked about each case": restsim.SubjectAsked(),
+		"idempotent": restsim.Subject(hub.Idempotent), "lookup": restsim.Subject(hub.Lookup),
+		"blind": restsim.Subject(hub.Blind), "asked about each case": restsim.SubjectAsked(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.Connector = rest.New

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"net/http"
-	"reflect"
 
 	"github.com/knutpunkt/knutpunkt/connectors/declared"
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -26,13 +25,10 @@ func (r *reader) system(c Config) {
 		Token: c.Token, User: c.User, Secret: c.Secret, OAuth2: c.OAuth2,
 		Headers: c.Headers, SecretHeaders: c.SecretHeaders,
 	}), accept)
-	if len(c.Operations) == 0 && isLeftOut(c.Changes) {
+	if len(c.Operations) == 0 && declared.IsLeftOut(c.Changes) {
 		r.Add("operations", "there is nothing to do: neither operations nor changes")
 	}
 }
-
-// isLeftOut reports whether systems.yaml says nothing of it.
-func isLeftOut(c any) bool { return reflect.ValueOf(c).IsZero() }
 
 // operation reads one of the operations.
 func (r *reader) operation(name string, c Operation) declared.Operation {
@@ -59,7 +55,7 @@ func (r *reader) operation(name string, c Operation) declared.Operation {
 }
 
 func (r *reader) find(key string, c Find) *declared.Find {
-	if isLeftOut(c) {
+	if declared.IsLeftOut(c) {
 		return nil
 	}
 	path := r.Address(key+".path", c.Path, "key")
@@ -121,7 +117,7 @@ func (r *reader) files(key string, c Files, q sending) *declared.Files {
 }
 
 func (r *reader) findFiles(key string, c FindFiles) *declared.FindFiles {
-	if isLeftOut(c) {
+	if declared.IsLeftOut(c) {
 		return nil
 	}
 	ask := r.at.question(r.Address(key+".path", c.Path, "key", "number", "ref"), 0, r.Result(key+".result", c.Result, true))
@@ -129,7 +125,7 @@ func (r *reader) findFiles(key string, c FindFiles) *declared.FindFiles {
 }
 
 func (r *reader) changes(c Changes) *declared.Changes {
-	if isLeftOut(c) {
+	if declared.IsLeftOut(c) {
 		return nil
 	}
 	path := r.Address("changes.path", c.Path, "cursor")
@@ -147,7 +143,7 @@ func (r *reader) changes(c Changes) *declared.Changes {
 }
 
 func (r *reader) status(c Status) *declared.Status {
-	if isLeftOut(c) {
+	if declared.IsLeftOut(c) {
 		return nil
 	}
 	path := r.Address("status.path", c.Path, "key", "number", "ref")

@@ -27,15 +27,5 @@ func open(_ context.Context, env hub.Env, c Config) (hub.System, error) {
 	if err := r.Err(); err != nil {
 		return hub.System{}, err
 	}
-	opened := hub.System{Can: taking.Capabilities()}
-	if len(taking.Operations) > 0 {
-		opened.Destination = taking
-	}
-	if changes != nil {
-		opened.Tracker = changes
-	}
-	if status != nil {
-		opened.Poller = status
-	}
-	return opened, nil
+	return declared.System(taking, changes, status), nil
 }

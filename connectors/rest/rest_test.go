@@ -447,6 +447,9 @@ func TestKeyInTheDocument(t *testing.T) {
 			if r, err := tw.deliver(d); !isNo(r, err) {
 				t.Errorf("a document that says another key: %v", err)
 			}
+			if broken := tw.system.Checker.Check(d); len(broken) != 1 || broken[0].Path != "/reference" {
+				t.Errorf("a mapping that writes no key is told of by %v", broken)
+			}
 		}
 		if len(tw.sim.Ledger()) != 2 {
 			t.Error("it was sent")

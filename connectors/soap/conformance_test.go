@@ -12,7 +12,7 @@ import (
 func TestConformance(t *testing.T) {
 	for _, level := range []hub.Level{hub.Idempotent, hub.Lookup, hub.Blind} {
 		t.Run(string(level), func(t *testing.T) {
-			s := soapsim.SubjectOf(level)
+			s := soapsim.Subject(level)
 			s.Connector = soap.New
 			connectortest.Run(t, s)
 		})

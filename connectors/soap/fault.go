@@ -2,6 +2,7 @@ package soap
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/knutpunkt/knutpunkt/connectors/declared"
@@ -54,7 +55,7 @@ func faultNames(body *document.Element) (names []string) {
 func (q *demand) judge(a *declared.Answer, names []string) error {
 	for _, name := range names {
 		if q.none != "" && name == q.none {
-			return hub.ErrNotFound
+			return fmt.Errorf("%w: Fault %s", hub.ErrNotFound, name)
 		}
 		if m, known := q.faults[name]; known {
 			return a.Means(m, "Fault "+name)

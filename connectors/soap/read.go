@@ -2,7 +2,6 @@ package soap
 
 import (
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -40,13 +39,10 @@ func (r *reader) system(c Config) {
 	r.faults = maps.Clone(usual)
 	maps.Copy(r.faults, r.Names("faults", c.Faults))
 	r.header(c)
-	if len(c.Operations) == 0 && isLeftOut(c.Changes) {
+	if len(c.Operations) == 0 && declared.IsLeftOut(c.Changes) {
 		r.Add("operations", "there is nothing to do: neither operations nor changes")
 	}
 }
-
-// isLeftOut reports whether systems.yaml says nothing of it.
-func isLeftOut(c any) bool { return reflect.ValueOf(c).IsZero() }
 
 // header reads what stands around each Body.
 func (r *reader) header(c Config) {
@@ -179,7 +175,7 @@ func (r *reader) making(key string, c Operation) *demand {
 var about = []string{"key", "number", "ref", declared.DocumentPath}
 
 func (r *reader) find(key string, c Find) *declared.Find {
-	if isLeftOut(c) {
+	if declared.IsLeftOut(c) {
 		return nil
 	}
 	q := r.asking(key, c.Action, c.Request, "key", declared.DocumentPath)
@@ -197,7 +193,7 @@ func (r *reader) find(key string, c Find) *declared.Find {
 
 // files reads how files follow; what is said of the operation's Faults holds for them too.
 func (r *reader) files(key string, c Files, of demand) *declared.Files {
-	if isLeftOut(c) {
+	if declared.IsLeftOut(c) {
 		return nil
 	}
 	q := r.asking(key, c.Action, c.Request,
@@ -213,7 +209,7 @@ func (r *reader) files(key string, c Files, of demand) *declared.Files {
 }
 
 func (r *reader) findFiles(key string, c FindFiles) *declared.FindFiles {
-	if isLeftOut(c) {
+	if declared.IsLeftOut(c) {
 		return nil
 	}
 	q := r.asking(key, c.Action, c.Request, about...)
@@ -222,7 +218,7 @@ func (r *reader) findFiles(key string, c FindFiles) *declared.FindFiles {
 }
 
 func (r *reader) changes(c Changes) *declared.Changes {
-	if isLeftOut(c) {
+	if declared.IsLeftOut(c) {
 		return nil
 	}
 	q := r.asking("changes", c.Action, c.Request, "cursor", "now")
@@ -237,7 +233,7 @@ func (r *reader) changes(c Changes) *declared.Changes {
 }
 
 func (r *reader) status(c Status) *declared.Status {
-	if isLeftOut(c) {
+	if declared.IsLeftOut(c) {
 		return nil
 	}
 	q := r.asking("status", c.Action, c.Request, about...)

@@ -24,7 +24,7 @@ func (m *Mapping) CheckTaken(fsys fs.FS, by hub.Checker) []Problem {
 		if err != nil {
 			continue
 		}
-		for _, breach := range by.Check(m.operation, doc) {
+		for _, breach := range by.Check(hub.Delivery{Key: known.Key, Operation: m.operation, Document: doc}) {
 			r.add(m.lineOf(breach.Path), "the test %s makes what its system would refuse: %s", name, breach.Text)
 		}
 	}

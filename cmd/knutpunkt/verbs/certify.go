@@ -46,9 +46,9 @@ var subjects = map[string][]func() certify.Subject{
 	"navet":     {navetsim.Subject},
 	"oep":       {oepsim.Subject},
 	"paxml":     {paxmlsim.Subject},
-	"rest":      append(levelled(restsim.SubjectOf), restsim.SubjectAsked),
+	"rest":      append(levelled(restsim.Subject), restsim.SubjectAsked),
 	"sif":       {sifsim.Subject},
-	"soap":      levelled(soapsim.SubjectOf),
+	"soap":      levelled(soapsim.Subject),
 	"webhook":   {webhooksim.Subject},
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path"
@@ -70,23 +71,39 @@ func (t *systemTrial) run(ctx context.Context, w io.Writer) error {
 	if !t.yes && !asksYes("Is it a test system, and may they be made?") {
 		return told(exitFailed)
 	}
-	made := 0
+	made, unread := 0, 0
 	level, findings := certify.Try(ctx, certify.TestSystem{
 		Open: func(between func(http.RoundTripper) http.RoundTripper) (hub.System, error) {
 			return openBehind(ctx, t.dir, system, connector, between)
 		},
 		Operation: document.mapping.Operation(), Delivery: document.delivery, Key: newKey, Wait: wait,
-		Made: func(_ hub.Key, number string) {
+		Made: func(key hub.Key, number string) {
 			made++
-			fmt.Fprintf(w, "  made: %s\n", number)
+			fmt.Fprintf(w, "  made: %s, under the key %s\n", number, key)
+		},
+		Unread: func(key hub.Key) {
+			unread++
+			fmt.Fprintf(w, "  sent: no number could be read, under the key %s\n", key)
 		},
 	})
-	fmt.Fprintf(w, "Look there: these are %s, and there must be no other of today's.\n", count(made, "case", "cases"))
+	fmt.Fprintln(w, whatIsThere(made, unread))
 	if len(findings) > 0 {
 		tellFindings(w, string(system.ID), findings)
 		return told(exitFailed)
 	}
 	return t.keep(w, system, document.mapping.Operation(), level)
+}
+
+// whatIsThere tells what to look for in the vendor's test system. That there is no other can only be said
+// where all that was sent has got a number.
+func whatIsThere(made, unread int) string {
+	switch {
+	case made == 0 && unread == 0:
+		return "Nothing was made there."
+	case unread == 0:
+		return fmt.Sprintf("Look there: these are %s, and there must be no other of today's.", count(made, "case", "cases"))
+	}
+	return fmt.Sprintf("Look there, by the keys: %s known, and %d more may have been made.", count(made, "case is", "cases are"), unread)
 }
 
 // find finds the entry, and its connector as it is coded: what is written is to be proved.
@@ -191,16 +208,21 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// keep writes what is proved of the system, beside what was proved of its other operations
-// while the entry stood as it does.
+// keep writes what is proved of the system, beside what the same kit has proved of its other
+// operations while the entry stood as it does. The certificate is as old as the oldest of them.
 func (t *systemTrial) keep(w io.Writer, s config.System, operation string, level hub.Level) error {
 	c := hub.Certificate{
 		Connector: s.Connector, System: s.ID, Entry: s.Entry, Against: hub.TestSystem, Kit: certify.Kit,
 		At: seam.clock().UTC().Truncate(time.Second), Operations: map[string]hub.Level{},
 	}
 	for _, before := range s.Certificates {
-		for other, proved := range before.Operations {
-			c.Operations[other] = proved
+		if before.Kit != c.Kit {
+			continue
+		}
+		delete(before.Operations, operation)
+		maps.Copy(c.Operations, before.Operations)
+		if len(before.Operations) > 0 && before.At.Before(c.At) {
+			c.At = before.At
 		}
 	}
 	c.Operations[operation] = level

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -178,7 +179,7 @@ func TestASystemIsCertified(t *testing.T) {
 				t.Errorf("what is proved is %s", level)
 			}
 			for _, e := range v.sim.Ledger() {
-				if e.Kind == restsim.CaseEntry && !strings.Contains(v.out.String(), "made: "+e.Number+"\n") {
+				if e.Kind == restsim.CaseEntry && !strings.Contains(v.out.String(), "made: "+e.Number+", under the key "+e.Key+"\n") {
 					t.Errorf("%s is made, and it is not told:\n%s", e.Number, v.out.String())
 				}
 				if n := v.sim.Count(e.Key).Cases; n != 1 {
@@ -228,6 +229,70 @@ func TestASystemThatCannotIsNotCertified(t *testing.T) {
 			}
 			if _, err := os.Stat(filepath.Join(v.dir, "certificates")); err == nil {
 				t.Error("there is a certificate")
+			}
+		})
+	}
+}
+
+// TestCertifySaysWhy: who has written an entry is told which line of it is wrong, in words that are no Go,
+// and hears of each case that the attempt has made at the vendor's.
+func TestCertifySaysWhy(t *testing.T) {
+	const noOther, proved = "there must be no other", "stands every case of the kit"
+	news := func(way string) string { return "  " + way + "\n  token:" }
+	for _, c := range []struct {
+		name, is, was string // in systems.yaml
+		says          []string
+	}{
+		{"all is well", "", "", []string{noOther, proved}},
+		{"the secret of another", "secrets/arende", "secrets/annan", []string{"Find of what was never delivered says not now: HTTP status 401", "Nothing was made there"}},
+		{"a wrong port", "http://127.0.0.1:", "http://127.0.0.1:1", []string{"Find of what was never delivered says not now: nothing was sent: no connection"}},
+		{"XML for JSON", "  token:", "  format: xml\n  token:", []string{"Find of what was never delivered fails: the answer begins as JSON does, and format says xml"}},
+		{"a question at a wrong path", `find: { path: "/cases`, `find: { path: "/arenden`, []string{"Find of what was never delivered says not now: HTTP status 404"}},
+		{"a question by a wrong name", "cases?reference={key}\", list", "cases?ref={key}\", list",
+			[]string{"Find of a delivery that is there finds nothing: there is no hit at /cases", noOther}},
+		{"a list that is none", "list: /cases", "list: /arenden", []string{"Find of what was never delivered fails: no list in the answer: there is none at /arenden"}},
+		{"a hit's number", "list: /cases, number: /number", "list: /cases, number: /nummer",
+			[]string{"Find of a delivery that is there fails: hit 1 of /cases: no receipt in the answer: nothing can be read at /nummer",
+				"Deliver under the same Key again says not now: case: find: hit 1 of /cases: no receipt"}},
+		{"a document at a wrong path", `path: "/cases?reference={key}", level`, `path: "/arenden?reference={key}", level`,
+			[]string{"Deliver says not now: case: HTTP status 404", "Nothing was made there"}},
+		{"the receipt's number", "receipt: { number: /number", "receipt: { number: /nummer",
+			[]string{"Deliver fails: case: no receipt in the answer: nothing can be read at /nummer", "0 cases are known, and 1 more may have been made"}},
+		{"the receipt's echo", "ref: /id, echo: /reference },\n", "ref: /id, echo: /number },\n",
+			[]string{"Deliver fails: case: the answer is about another key: what stands at /number is not the delivery's", "0 cases are known, and 1 more may have been made"}},
+		{"who is asked about each case", "  token:", news(`status: { path: "/cases/{ref}/status", list: /history, word: /word, at: /at }`), []string{noOther, proved}},
+		{"a case's word", "  token:", news(`status: { path: "/cases/{ref}/status", word: /lage }`),
+			[]string{"asked how a case is getting on that is there, the system fails: status: no word in the answer: nothing can be read at /lage", noOther}},
+		{"a case at a wrong path", "  token:", news(`status: { path: "/cases/{number}/status", word: /lage }`),
+			[]string{"asked how a case is getting on that is there, the system finds nothing: HTTP status 404"}},
+		{"who tells of all cases", "  token:", news(`changes: { path: "/changes?since={cursor}", list: /changes, next: /next, ref: /caseId, word: /word, at: /at }`), []string{noOther, proved}},
+		{"a list of changes that is none", "  token:", news(`changes: { path: "/changes?since={cursor}", list: /handelser, next: /next, ref: /caseId, word: /word, at: /at }`),
+			[]string{"asked what has happened to its cases, the system fails: changes: no list in the answer: there is none at /handelser"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := newVendor(t, hub.Lookup, `path: "/cases?reference={key}", `+lookupText, nil)
+			entry := v.read("routes/karlskrona/systems.yaml")
+			v.write("secrets/annan", "annans")
+			v.write("routes/karlskrona/systems.yaml", strings.Replace(entry, c.is, c.was, 1))
+			err := v.certify()
+			out := v.out.String()
+			if (err == nil) != slices.Contains(c.says, proved) {
+				t.Errorf("certifying it gives %v", err)
+			}
+			for _, text := range c.says {
+				if !strings.Contains(out, text) {
+					t.Errorf("it does not say %q:\n%s", text, out)
+				}
+			}
+			if strings.Contains(out, "more may have been made") && strings.Contains(out, noOther) {
+				t.Errorf("it says of what may be there that it must not be:\n%s", out)
+			}
+			for _, e := range v.sim.Ledger() {
+				told := strings.Contains(out, "made: "+e.Number+", under the key "+e.Key+"\n") ||
+					strings.Contains(out, "sent: no number could be read, under the key "+e.Key+"\n")
+				if e.Kind == restsim.CaseEntry && !told {
+					t.Errorf("%s is made under %s, and that is not told:\n%s", e.Number, e.Key, out)
+				}
 			}
 		})
 	}

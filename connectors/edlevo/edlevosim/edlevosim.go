@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simfault"
 	"github.com/knutpunkt/knutpunkt/connectors/simledger"
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
@@ -52,11 +53,11 @@ var Words = []string{"Utskickad", "Påbörjad", "Accepterad"}
 type Sim struct {
 	Options
 	ledger *simledger.Ledger[Entry]
+	faults simfault.Queue[Fault]
 
 	mu       sync.Mutex
 	children map[string]*aChild // by the hash of the number
 	byID     map[string]*anApplication
-	faults   []Fault
 }
 
 type aChild struct {

@@ -2,12 +2,11 @@ package edlevosim
 
 import (
 	"bytes"
-	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simfault"
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
 
@@ -50,38 +49,16 @@ const (
 )
 
 // Fail chooses faults, in the order in which they shall strike.
-func (s *Sim) Fail(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
+func (s *Sim) Fail(faults ...Fault) { s.faults.Fail(faults...) }
 
 // Heal clears all faults that have been chosen.
-func (s *Sim) Heal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
-}
+func (s *Sim) Heal() { s.faults.Heal() }
 
 func (s *Sim) fault(service string) Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range s.faults {
-		f := &s.faults[i]
-		switch {
-		case f.At != service && f.At != "*" && (f.At != "" || !strings.HasPrefix(service, "Save")):
-			continue
-		case f.After > 0:
-			f.After--
-			continue
-		}
-		struck := *f
-		if !f.Always {
-			s.faults = slices.Delete(s.faults, i, i+1)
-		}
-		return struck
-	}
-	return Fault{}
+	return s.faults.Next(func(f Fault) simfault.Terms {
+		fits := f.At == service || f.At == "*" || f.At == "" && strings.HasPrefix(service, "Save")
+		return simfault.Terms{Fits: fits, After: f.After, Always: f.Always}
+	})
 }
 
 // instead answers without making the call.
@@ -100,14 +77,11 @@ func (f Fault) instead(w http.ResponseWriter) bool {
 	case FailBefore:
 		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
 	case Busy:
-		w.Header().Set("Retry-After", "7")
-		http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
+		simfault.Busy(w)
 	case LoginPage:
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		io.WriteString(w, "<!DOCTYPE html><title>Logga in</title>")
+		simfault.LoginPage(w)
 	case Redirect:
-		w.Header().Set("Location", "/login")
-		w.WriteHeader(http.StatusFound)
+		simfault.Redirect(w, http.StatusFound)
 	default:
 		return false
 	}
@@ -134,9 +108,7 @@ func (f Fault) reply(w http.ResponseWriter, r *http.Request, a reply) {
 	text := f.spelt(a.root)
 	w.Header().Set("Content-Type", "application/xml; charset=utf-8")
 	if f.Way == Slow {
-		w.Write(text[:1])
-		http.NewResponseController(w).Flush()
-		<-r.Context().Done()
+		simfault.Stall(w, r, text)
 		return
 	}
 	w.Write(text)

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simfault"
 	"github.com/knutpunkt/knutpunkt/connectors/simledger"
 )
 
@@ -30,11 +31,11 @@ type Options struct {
 type Sim struct {
 	Options
 	ledger *simledger.Ledger[Entry]
+	faults simfault.Queue[Fault]
 
 	mu     sync.Mutex
 	taken  map[string]bool
 	mails  []Mail
-	faults []Fault
 	lines  map[net.Conn]bool
 	closed bool
 }
@@ -125,22 +126,9 @@ const (
 )
 
 // Fail chooses faults, in the order in which they shall strike, one mail each.
-func (s *Sim) Fail(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
+func (s *Sim) Fail(faults ...Fault) { s.faults.Fail(faults...) }
 
-func (s *Sim) fault() Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.faults) == 0 {
-		return NoFault
-	}
-	f := s.faults[0]
-	s.faults = s.faults[1:]
-	return f
-}
+func (s *Sim) fault() Fault { return s.faults.Next(simfault.Once) }
 
 // take has a mail on disk. One that is not as mail must be is refused.
 func (s *Sim) take(m Mail) error {

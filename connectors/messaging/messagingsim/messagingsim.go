@@ -15,11 +15,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simfault"
 	"github.com/knutpunkt/knutpunkt/connectors/simledger"
 )
 
@@ -36,11 +36,11 @@ type Sim struct {
 	Options
 	ledger *simledger.Ledger[Entry]
 	mux    *http.ServeMux
+	faults simfault.Queue[Fault]
 
 	mu     sync.Mutex
 	sent   map[string]bool // by party and reference
 	tokens map[string]time.Time
-	faults []Fault
 }
 
 // An Entry is one message that was sent to somebody.
@@ -122,22 +122,12 @@ const (
 )
 
 // Fail chooses faults, in the order in which they shall strike.
-func (s *Sim) Fail(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
+func (s *Sim) Fail(faults ...Fault) { s.faults.Fail(faults...) }
 
 func (s *Sim) fault(at Place) Way {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.faults, func(f Fault) bool { return f.At == at || f.At == "" && at == Messages })
-	if i < 0 {
-		return Passes
-	}
-	way := s.faults[i].Way
-	s.faults = slices.Delete(s.faults, i, i+1)
-	return way
+	return s.faults.Next(func(f Fault) simfault.Terms {
+		return simfault.Terms{Fits: f.At == at || f.At == "" && at == Messages}
+	}).Way
 }
 
 // ServeHTTP answers one call.
@@ -163,7 +153,7 @@ func (s *Sim) at(p Place, do call) http.HandlerFunc {
 			problem(w, http.StatusBadRequest, string(text))
 			return
 		case f == LoginPage:
-			io.WriteString(w, "<!DOCTYPE html><title>Logga in</title>")
+			simfault.LoginPage(w)
 			return
 		case f == Denied || p != Token && !s.letsIn(r):
 			problem(w, http.StatusUnauthorized, "")

@@ -85,6 +85,8 @@ func (t Time) unusable(e *document.Element) string {
 		return "hours of something else than a day"
 	case t.Hours != "" && t.Extent != "":
 		return "both hours and extent"
+	case absence && t.Hours != "" && !t.fitsADay():
+		return "absence of no time, or of more than a day"
 	case t.Extent != "" && (!absence || e.Child("starttid") != nil):
 		return "extent of something that has none"
 	case e.Child("datumfrom") != nil && !absence:
@@ -95,6 +97,13 @@ func (t Time) unusable(e *document.Element) string {
 		return "a number has a hyphen"
 	}
 	return ""
+}
+
+// fitsADay is of absence; a balance (flex, and the like) has no day to fit.
+func (t Time) fitsADay() bool {
+	hours, err := strconv.ParseFloat(strings.TrimSpace(t.Hours), 64)
+	balance := strings.HasPrefix(t.Code, "FLX") || strings.HasPrefix(t.Code, "TS")
+	return balance || err == nil && hours != 0 && hours <= 24
 }
 
 // hasNegative looks for a number below zero, in e and below it.

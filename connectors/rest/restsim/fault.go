@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"slices"
+
+	"github.com/knutpunkt/knutpunkt/connectors/simfault"
 )
 
 // A Fault is one way to fail. It strikes one call, the next that fits, unless it is Always.
@@ -53,39 +54,17 @@ const (
 )
 
 // Fail chooses faults, in the order in which they shall strike.
-func (s *Sim) Fail(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
+func (s *Sim) Fail(faults ...Fault) { s.faults.Fail(faults...) }
 
 // Heal clears all faults that have been chosen.
-func (s *Sim) Heal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
-}
+func (s *Sim) Heal() { s.faults.Heal() }
 
 // fault gives the fault that strikes a call.
 func (s *Sim) fault(p Place) Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range s.faults {
-		f := &s.faults[i]
-		switch {
-		case f.At != p && f.At != Any && (f.At != "" || p != Create):
-			continue
-		case f.After > 0:
-			f.After--
-			continue
-		}
-		struck := *f
-		if !f.Always {
-			s.faults = slices.Delete(s.faults, i, i+1)
-		}
-		return struck
-	}
-	return Fault{}
+	return s.faults.Next(func(f Fault) simfault.Terms {
+		fits := f.At == p || f.At == Any || f.At == "" && p == Create
+		return simfault.Terms{Fits: fits, After: f.After, Always: f.Always}
+	})
 }
 
 // instead answers without making the call.
@@ -94,21 +73,17 @@ func (f Fault) instead(w http.ResponseWriter) bool {
 	case Dropped:
 		panic(http.ErrAbortHandler)
 	case Busy:
-		w.Header().Set("Retry-After", "7")
-		http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
+		simfault.Busy(w)
 	case Denied:
 		http.Error(w, "Unauthorized", http.StatusUnauthorized)
 	case Redirect:
-		w.Header().Set("Location", "/login")
-		w.WriteHeader(http.StatusFound)
+		simfault.Redirect(w, http.StatusFound)
 	case RedirectAll:
-		w.Header().Set("Location", "/login")
-		w.WriteHeader(http.StatusTemporaryRedirect)
+		simfault.Redirect(w, http.StatusTemporaryRedirect)
 	case Gone:
 		http.Error(w, "Not Found", http.StatusNotFound)
 	case Html:
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		io.WriteString(w, "<!DOCTYPE html><title>Logga in</title>")
+		simfault.LoginPage(w)
 	case Refused:
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusUnprocessableEntity)
@@ -149,9 +124,7 @@ func (f Fault) reply(w http.ResponseWriter, r *http.Request, status int, answer 
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	if f.Way == Slow {
-		w.Write(body[:1])
-		http.NewResponseController(w).Flush()
-		<-r.Context().Done()
+		simfault.Stall(w, r, body)
 		return
 	}
 	w.Write(body)

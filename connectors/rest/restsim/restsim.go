@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simfault"
 	"github.com/knutpunkt/knutpunkt/connectors/simledger"
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/document"
@@ -47,13 +48,13 @@ type Sim struct {
 	Options
 	ledger *simledger.Ledger[Entry]
 	mux    *http.ServeMux
+	faults simfault.Queue[Fault]
 
 	mu      sync.Mutex
 	cases   []*aCase
 	byID    map[string]*aCase
 	byKey   map[string][]*aCase
 	changes []Entry
-	faults  []Fault
 }
 
 type aCase struct {

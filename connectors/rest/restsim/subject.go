@@ -7,11 +7,8 @@ import (
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
-// Subject is what it takes to examine a connector to a system that recognises what it has got.
-func Subject() certify.Subject { return SubjectOf(hub.Idempotent) }
-
-// SubjectOf is the same for a system of a level.
-func SubjectOf(level hub.Level) certify.Subject { return subject(level, Config(level)) }
+// Subject is what it takes to examine a connector to a system of a level.
+func Subject(level hub.Level) certify.Subject { return subject(level, Config(level)) }
 
 // SubjectAsked is the same for a system that is asked how each case is getting on.
 func SubjectAsked() certify.Subject { return subject(hub.Blind, ConfigAsked()) }

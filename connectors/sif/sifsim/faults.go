@@ -2,10 +2,11 @@ package sifsim
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/knutpunkt/knutpunkt/connectors/simfault"
 )
 
 // A Fault is one way to fail. It strikes one call, the next that fits, unless it is Always.
@@ -39,31 +40,15 @@ const (
 )
 
 // Fail chooses faults, in the order in which they shall strike.
-func (s *Sim) Fail(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
+func (s *Sim) Fail(faults ...Fault) { s.faults.Fail(faults...) }
 
 // Heal clears all faults that have been chosen.
-func (s *Sim) Heal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
-}
+func (s *Sim) Heal() { s.faults.Heal() }
 
 func (s *Sim) fault(method string) Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, f := range s.faults {
-		if f.strikes(method) {
-			if !f.Always {
-				s.faults = slices.Delete(s.faults, i, i+1)
-			}
-			return f
-		}
-	}
-	return Fault{}
+	return s.faults.Next(func(f Fault) simfault.Terms {
+		return simfault.Terms{Fits: f.strikes(method), Always: f.Always}
+	})
 }
 
 func (f Fault) strikes(method string) bool {
@@ -86,16 +71,13 @@ func (f Fault) instead(w http.ResponseWriter) bool {
 	case NotFound:
 		http.Error(w, "Not Found", http.StatusNotFound)
 	case Busy:
-		w.Header().Set("Retry-After", "7")
-		http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
+		simfault.Busy(w)
 	case FailBefore:
 		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
 	case LoginPage:
-		w.Header().Set("Content-Type", "text/html")
-		io.WriteString(w, "<!DOCTYPE html><title>Logga in</title>")
+		simfault.LoginPage(w)
 	case Redirect:
-		w.Header().Set("Location", "/login")
-		w.WriteHeader(http.StatusFound)
+		simfault.Redirect(w, http.StatusFound)
 	default:
 		return false
 	}
@@ -139,9 +121,7 @@ func (f Fault) reply(w http.ResponseWriter, r *http.Request, answer object) {
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	if f.Way == Trickle {
-		w.Write(body[:1])
-		http.NewResponseController(w).Flush()
-		<-r.Context().Done()
+		simfault.Stall(w, r, body)
 		return
 	}
 	w.Write(body)

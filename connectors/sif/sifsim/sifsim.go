@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simfault"
 	"github.com/knutpunkt/knutpunkt/connectors/simledger"
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
@@ -38,6 +39,7 @@ var Words = []string{"Tilldelat för handläggning", "Under handläggning", "Bes
 type Sim struct {
 	Options
 	ledger *simledger.Ledger[Entry]
+	faults simfault.Queue[Fault]
 
 	mu        sync.Mutex
 	cases     []*aCase // in the order of their recnos
@@ -49,7 +51,6 @@ type Sim struct {
 	changes   []Entry        // statuses, for GetEvents
 	recno     int
 	due       agenda
-	faults    []Fault
 }
 
 type aCase struct {

@@ -2,11 +2,10 @@ package soapsim
 
 import (
 	"bytes"
-	"io"
 	"net/http"
-	"slices"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simfault"
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
 
@@ -70,39 +69,17 @@ const (
 )
 
 // Fail chooses faults, in the order in which they shall strike.
-func (s *Sim) Fail(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
+func (s *Sim) Fail(faults ...Fault) { s.faults.Fail(faults...) }
 
 // Heal clears all faults that have been chosen.
-func (s *Sim) Heal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
-}
+func (s *Sim) Heal() { s.faults.Heal() }
 
 // fault gives the fault that strikes a call.
 func (s *Sim) fault(p Place) Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range s.faults {
-		f := &s.faults[i]
-		switch {
-		case f.At != p && f.At != Any && (f.At != "" || p != Create):
-			continue
-		case f.After > 0:
-			f.After--
-			continue
-		}
-		struck := *f
-		if !f.Always {
-			s.faults = slices.Delete(s.faults, i, i+1)
-		}
-		return struck
-	}
-	return Fault{}
+	return s.faults.Next(func(f Fault) simfault.Terms {
+		fits := f.At == p || f.At == Any || f.At == "" && p == Create
+		return simfault.Terms{Fits: fits, After: f.After, Always: f.Always}
+	})
 }
 
 // instead answers without doing what was asked for.
@@ -116,13 +93,11 @@ func (f Fault) instead(w http.ResponseWriter, s *Sim, q request) bool {
 	case Denied:
 		http.Error(w, "Unauthorized", http.StatusUnauthorized)
 	case Redirect:
-		w.Header().Set("Location", "/login")
-		w.WriteHeader(http.StatusFound)
+		simfault.Redirect(w, http.StatusFound)
 	case Gone:
 		http.Error(w, "Not Found", http.StatusNotFound)
 	case Html:
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		io.WriteString(w, "<!DOCTYPE html><title>Logga in</title>")
+		simfault.LoginPage(w)
 	case ClientFault:
 		s.say(w, http.StatusInternalServerError, s.faultOf("Client", ""))
 	case FaultIn200:
@@ -185,13 +160,11 @@ func (f Fault) reply(w http.ResponseWriter, r *http.Request, s *Sim, answer *doc
 const pace = 10 * time.Millisecond
 
 func (f Fault) send(w http.ResponseWriter, r *http.Request, body []byte) {
-	flush := http.NewResponseController(w).Flush
 	switch f.Way {
 	case Slow:
-		w.Write(body[:1])
-		flush()
-		<-r.Context().Done()
+		simfault.Stall(w, r, body)
 	case Trickle:
+		flush := http.NewResponseController(w).Flush
 		for _, b := range body {
 			w.Write([]byte{b})
 			flush()

@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simfault"
 	"github.com/knutpunkt/knutpunkt/connectors/simledger"
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/document"
@@ -43,13 +44,13 @@ type Sim struct {
 	Options
 	ledger *simledger.Ledger[Entry]
 	schema document.Validator
+	faults simfault.Queue[Fault]
 
-	mu     sync.Mutex
-	cases  []*aCase
-	byID   map[string]*aCase
-	byKey  map[string][]*aCase
-	news   []Entry
-	faults []Fault
+	mu    sync.Mutex
+	cases []*aCase
+	byID  map[string]*aCase
+	byKey map[string][]*aCase
+	news  []Entry
 }
 
 type aCase struct {

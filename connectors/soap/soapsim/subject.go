@@ -10,11 +10,8 @@ import (
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
-// Subject is what it takes to examine a connector to a system that recognises what it has got.
-func Subject() certify.Subject { return SubjectOf(hub.Idempotent) }
-
-// SubjectOf is the same for a system of a level.
-func SubjectOf(level hub.Level) certify.Subject {
+// Subject is what it takes to examine a connector to a system of a level.
+func Subject(level hub.Level) certify.Subject {
 	return certify.Subject{
 		Config: "url: {{URL}}\nusername-token: { user: knut, secret: {{SECRET}} }\n" + Config(level),
 		Fake:   func() certify.Fake { return newFake(level) },

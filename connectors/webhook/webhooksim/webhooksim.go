@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/knutpunkt/knutpunkt/connectors/simfault"
 	"github.com/knutpunkt/knutpunkt/connectors/simledger"
 	"github.com/knutpunkt/knutpunkt/hub/document"
 )
@@ -31,10 +32,10 @@ type Options struct {
 type Sim struct {
 	Options
 	ledger *simledger.Ledger[Entry]
+	faults simfault.Queue[Fault]
 
-	mu     sync.Mutex
-	heard  map[string]bool
-	faults []Fault
+	mu    sync.Mutex
+	heard map[string]bool
 }
 
 // An Entry is one webhook that was believed.
@@ -86,22 +87,9 @@ const (
 )
 
 // Fail chooses faults, in the order in which they shall strike, one webhook each.
-func (s *Sim) Fail(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
+func (s *Sim) Fail(faults ...Fault) { s.faults.Fail(faults...) }
 
-func (s *Sim) fault() Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.faults) == 0 {
-		return ""
-	}
-	f := s.faults[0]
-	s.faults = s.faults[1:]
-	return f
-}
+func (s *Sim) fault() Fault { return s.faults.Next(simfault.Once) }
 
 // ServeHTTP takes one webhook.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -111,15 +99,14 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Gone", http.StatusGone)
 		return
 	case Busy:
-		w.Header().Set("Retry-After", "7")
-		http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
+		simfault.Busy(w)
 		return
 	case Moved:
 		w.Header().Set("Location", "http://169.254.169.254/latest/meta-data/")
 		w.WriteHeader(http.StatusFound)
 		return
 	case LoginPage:
-		io.WriteString(w, "<!DOCTYPE html><title>Logga in</title>")
+		simfault.LoginPage(w)
 		return
 	}
 	text, err := io.ReadAll(io.LimitReader(r.Body, largest+1))
