@@ -15,20 +15,25 @@ import (
 )
 
 const (
-	deckRoute    = "routes/karlskrona/bygglov-altan.yaml"
-	school       = "routes/karlskrona/forskoleplats.yaml"
-	karlskrona   = "routes/karlskrona/municipality.yaml"
-	itsSystems   = "routes/karlskrona/systems.yaml"
-	settings     = "knutpunkt.yaml"
-	deckMapping  = "mappings/bygg/ansokan.yaml"
-	caseMapping  = "mappings/diarium/arende.yaml"
-	deckSchema   = "schemas/bygg/ansokan-1.0.xsd"
-	caseSchema   = "schemas/diarium/sif-case.json"
-	deckForm     = "schemas/services/bygglov-altan.json"
-	deckGiven    = "mappings/bygg/ansokan.test/altan/given.json"
-	deckWant     = "mappings/bygg/ansokan.test/altan/want.xml"
-	caseWant     = "mappings/diarium/arende.test/altan/want.json"
-	protectedOne = "mappings/bygg/ansokan.test/skyddad/given.json"
+	deckRoute        = "routes/karlskrona/bygglov-altan.yaml"
+	school           = "routes/karlskrona/forskoleplats.yaml"
+	karlskrona       = "routes/karlskrona/municipality.yaml"
+	itsSystems       = "routes/karlskrona/systems.yaml"
+	settings         = "knutpunkt.yaml"
+	deckMapping      = "mappings/bygg/ansokan.yaml"
+	caseMapping      = "mappings/diarium/arende.yaml"
+	deckSchema       = "schemas/bygg/ansokan-1.0.xsd"
+	caseSchema       = "schemas/diarium/sif-case.json"
+	deckForm         = "schemas/services/bygglov-altan.json"
+	deckGiven        = "mappings/bygg/ansokan.test/altan/given.json"
+	deckWant         = "mappings/bygg/ansokan.test/altan/want.xml"
+	caseWant         = "mappings/diarium/arende.test/altan/want.json"
+	leaveRoute       = "routes/karlstad/ledighetsansokan.yaml"
+	leaveForm        = "schemas/services/ledighetsansokan.json"
+	leaveGiven       = "mappings/paxml/ledighet.test/semester/given.json"
+	eslovsSystems    = "routes/eslov/systems.yaml"
+	karlstadsSystems = "routes/karlstad/systems.yaml"
+	protectedOne     = "mappings/bygg/ansokan.test/skyddad/given.json"
 )
 
 // A mistake is somebody's slip in the shipped configuration, and what the check says of it.
@@ -85,6 +90,9 @@ var mistakes = []mistake{
 	{"an unknown key of a connector", itsSystems, "  authkey:", "  authkeys:", "", "", "did you mean authkey?", "it would be refused"},
 	{"a word without a step", itsSystems, "Beslutat: beslutat", "Beslutat: beslut", "", "", "beslut is no step", "the citizen would not hear of the decision"},
 	{"a voice without words", itsSystems, diariumsWords, "", "", "diarium:", "has no words", "the citizen would hear nothing"},
+	{"another municipality's register", eslovsSystems, "connector: kir\n  municipality: \"1285\"", "connector: kir\n  municipality: \"1080\"", "", "municipality: \"1080\"", "what stands in routes/eslov/ is of 1285", "its residents would be another municipality's"},
+	{"a place with an empty name", karlstadsSystems, "content: bilagor.innehall", "content: bilagor..innehall", "", "", "content: ", "no file would be taken out"},
+	{"a colon that is missing", leaveRoute, "title: Ledighetsansökan", "title Ledighetsansökan", "", "", "a colon is missing", "YAML tells of the next line"},
 	{"an address in the open", itsSystems, "http://127.0.0.1:8713", "http://diarium.karlskrona.example", "", "", "an address begins with https://", "what goes there can be read on the way"},
 	{"an address with a password", itsSystems, "http://127.0.0.1:8713", "https://a:b@diarium.karlskrona.example", "", "", "no user and no password", "it would stand in logs"},
 
@@ -124,7 +132,11 @@ var mistakes = []mistake{
 	{"a schema of an unknown type in JSON", caseSchema, `"type": "object"`, `"type": "objekt"`, "", "", "value must be one of", "it could hold nothing"},
 	{"a form that is no JSON", deckForm, `"type": "object",`, `"type": "object"`, "", `"properties"`, "this is no JSON from here on", "answers would have no types"},
 
+	{"a form that requires what it has not", leaveForm, `"required": ["anställd", "orsak", "perioder"]`, `"required": ["anställd", "orsak", "period"]`, "", "", "period is required, but the object has no such member and takes no others; did you mean perioder?", "every form would be held"},
+	{"a form with a misspelt keyword", leaveForm, "  \"properties\": {\n    \"anställd\"", "  \"propertes\": {\n    \"anställd\"", "", "", "JSON Schema has no propertes, so it asks nothing; did you mean properties?", "every form would be held"},
+
 	// In a test.
+	{"an answer that the form has not", leaveGiven, `"orsak":`, `"orsakk": "", "orsak":`, "", "", "has no orsakk in /submission/answers; is it orsak?", "the mapping would be tested with what never comes"},
 	{"a wanted text that does not come", deckWant, "<Namn>Jonatan Vikprov</Namn>", "<Namn>Jonathan Vikprov</Namn>", "", "", `wanted "Jonathan Vikprov", came "Jonatan Vikprov"`, "one of the two is wrong"},
 	{"a wanted member that does not come", caseWant, `"SubArchive": "recno:60001"`, `"SubArchive": "recno:60002"`, "", "", "/case/SubArchive: wanted", "one of the two is wrong"},
 	{"a person who may be real", deckGiven, `"id": "199110012391"`, `"id": "199110010098"`, "", "", "this personnummer may be somebody's", "a test is read by many"},
@@ -210,7 +222,9 @@ func TestMistakesInOneFileAreFoundAtOnce(t *testing.T) {
 		}
 	}
 	for _, p := range found {
-		if !slices.ContainsFunc(wanted, func(w struct{ on, text string }) bool { return p.Line == lineOf(text, w.on) || strings.HasSuffix(w.on, "skydad:") && p.Line == lineOf(text, "Sokande:") }) {
+		if !slices.ContainsFunc(wanted, func(w struct{ on, text string }) bool {
+			return p.Line == lineOf(text, w.on) || strings.HasSuffix(w.on, "skydad:") && p.Line == lineOf(text, "Sokande:")
+		}) {
 			t.Errorf("told besides: %s", p)
 		}
 	}

@@ -145,7 +145,7 @@ func knownExample(s *service, l leg, p *navetsim.Person) (given []byte, f *form,
 	k.came, _ = time.Parse(time.RFC3339, f.Submitted)
 	type object = map[string]any
 	tree := object{
-		"municipality": object{"code": "0001", "name": "Exempelby kommun"}, "title": s.Name,
+		"municipality": object{"code": "0001", "name": "Exempelby kommun"}, "title": s.Name, "key": k.submission + "-" + l.Name,
 		"submission": object{
 			"id": k.submission, "service": s.Name, "version": "1", "inkommen": f.Submitted,
 			"source":      object{"system": "m01.portal", "id": f.Source, "version": f.Version},

@@ -15,6 +15,7 @@ type use struct {
 	where   string // the leg's file:line
 	to      hub.SystemID
 	mapping *mapping.Mapping
+	asks    mapping.Asking
 	envs    []mapping.Env
 }
 
@@ -160,7 +161,7 @@ func (w *way) useMapping(text legText, i int) {
 	if m == nil {
 		return
 	}
-	u := use{where: w.page.where(text.Mapping.line), to: leg.To, mapping: m}
+	u := use{where: w.page.where(text.Mapping.line), to: leg.To, mapping: m, asks: w.asks()}
 	for _, answers := range w.types {
 		env := w.env
 		env.Answers, env.Legs = answers, w.chain(*leg)
@@ -194,10 +195,11 @@ func (c *configuration) compileMapping(file string) *mapping.Mapping {
 	return m
 }
 
-// checkMappings compiles every mapping that there is, runs its tests, and holds it against the forms
+// checkMappings compiles every mapping that there is, runs its tests, and holds both against the forms
 // and registers of the routes that use it. What leaves is held against a schema, or the mapping says
 // that the system has none.
 func (c *configuration) checkMappings() {
+	c.checkForms()
 	for _, file := range c.files("mappings/*/*.yaml") {
 		m := c.compileMapping(file)
 		if m == nil {
@@ -232,7 +234,9 @@ func (c *configuration) leaveShown() {
 // checkUses tells once what is wrong with a mapping where legs use it, and which legs those are.
 func (c *configuration) checkUses() {
 	users := map[mapping.Problem][]string{}
+	routes := map[*mapping.Mapping][]mapping.Asking{}
 	for _, u := range c.uses {
+		routes[u.mapping] = append(routes[u.mapping], u.asks)
 		for _, env := range u.envs {
 			c.problems = append(c.problems, mapping.CheckCases(c.fsys, u.mapping, env)...)
 			for _, problem := range u.mapping.CheckFor(env) {
@@ -241,6 +245,9 @@ func (c *configuration) checkUses() {
 				}
 			}
 		}
+	}
+	for m, asking := range routes {
+		c.problems = append(c.problems, mapping.CheckAnswers(c.fsys, m, asking)...)
 	}
 	for problem, legs := range users {
 		text, caret, _ := strings.Cut(problem.Text, "\n")

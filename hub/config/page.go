@@ -87,7 +87,8 @@ func (p *page) parse(text []byte) *yaml.Node {
 	var wrong *yaml.LoadError
 	switch {
 	case errors.As(err, &wrong):
-		p.at(&yaml.Node{Line: wrong.Mark.Line, Column: max(wrong.Mark.Column, 1)}, "%s", explain(wrong, string(text)))
+		at, why := explain(wrong, string(text))
+		p.at(at, "%s", why)
 		return nil
 	case err != nil:
 		p.add(1, "this is not YAML that can be read")
@@ -126,8 +127,36 @@ func (p *page) plain(n *yaml.Node) bool {
 }
 
 // explain puts the YAML library's word for what is wrong in terms of what the
-// writer most likely did.
-func explain(e *yaml.LoadError, text string) string {
+// writer most likely did, and where.
+func explain(e *yaml.LoadError, text string) (at *yaml.Node, why string) {
+	at = &yaml.Node{Line: e.Mark.Line, Column: max(e.Mark.Column, 1)}
+	before := []rune(lineAt(text, at.Line))
+	before = before[:min(len(before), at.Column-1)]
+	lone := strings.Contains(e.Message, "mapping values are not allowed") && !strings.Contains(string(before), ": ")
+	if lone || strings.Contains(e.Message, "could not find expected ':'") {
+		return misplacedKey(at, text)
+	}
+	return at, explainLine(e, text)
+}
+
+// misplacedKey tells of a key that the library takes for the rest of what stands above: of the line
+// above where that is a key without its colon.
+func misplacedKey(at *yaml.Node, text string) (*yaml.Node, string) {
+	for n := at.Line - 1; n > 0; n-- {
+		above := lineAt(text, n)
+		said := strings.TrimSpace(above)
+		switch {
+		case said == "" || strings.HasPrefix(said, "#"):
+			continue
+		case strings.Contains(said, ": "):
+			return at, "the line is indented as if it went on with the text above: let it begin where that line does"
+		}
+		return &yaml.Node{Line: n, Column: 1 + len(above) - len(strings.TrimLeft(above, " "))}, "a colon is missing: a key ends with a colon and a space"
+	}
+	return at, "a colon is missing, or here is one too many"
+}
+
+func explainLine(e *yaml.LoadError, text string) string {
 	line, column := lineAt(text, e.Mark.Line), e.Mark.Column
 	from := ""
 	if column >= 1 && column-1 < len([]rune(line)) {

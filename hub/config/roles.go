@@ -91,9 +91,14 @@ func (c *configuration) nowhere(id hub.SystemID) hub.Env {
 }
 
 // Mapping compiles mappings/NAME.yaml of a configuration's folder, for a system that reads
-// forms by it. The error is a Problems.
+// forms by it. The error is a Problems where there is such a file.
 func Mapping(fsys fs.FS, name string) (hub.Mapping, error) {
-	m, problems := mapping.Compile(fsys, "mappings/"+name+".yaml")
+	file := "mappings/" + name + ".yaml"
+	if !exists(fsys, file) {
+		c := configuration{fsys: fsys}
+		return nil, errors.New("there is no such file" + perhaps(name, c.called("mappings/*/*.yaml", "mappings/", ".yaml")))
+	}
+	m, problems := mapping.Compile(fsys, file)
 	if len(problems) > 0 {
 		return nil, Problems(problems)
 	}

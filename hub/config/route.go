@@ -45,7 +45,7 @@ type partyText struct {
 
 type enrichText struct {
 	Register word `yaml:"register" doc:"which register, by its name in systems.yaml"`
-	Then     word `yaml:"then,omitempty" doc:"another register, which is asked when the first does not know"`
+	Then     word `yaml:"then,omitempty" doc:"another register, which is asked where the first knows nothing, or not enough"`
 	Person   word `yaml:"person" doc:"who is asked about: ${parties.sökande}, or somebody whom an earlier answer names"`
 	As       word `yaml:"as" doc:"what mappings call the answer"`
 	Optional bool `yaml:"optional,omitempty" doc:"yes: the case goes on without an answer"`
@@ -186,6 +186,23 @@ func (w *way) schema(name word) *form {
 		w.forms[file] = f
 	}
 	return f
+}
+
+// asks tells what the route holds forms against, for the tests of its mappings. A schema that cannot be
+// used is told of by itself.
+func (w *way) asks() mapping.Asking {
+	return mapping.Asking{Municipality: w.route.Municipality, Service: w.route.Service,
+		Form: func(version string) (*document.Form, string) {
+			schema, named := w.text.Versions[version]
+			if !named {
+				schema = w.text.Answers
+			}
+			file := "schemas/" + schema.text
+			if f := w.forms[file]; f != nil {
+				return f.Form, file
+			}
+			return nil, file
+		}}
 }
 
 // parties compiles the rules that find persons. One without an id is for a person

@@ -49,7 +49,7 @@ type systemText struct {
 	Words       map[string]word `yaml:"words,omitempty" values:"Step" doc:"the system's own words, and the Step that each means to the citizen; one that is not here changes nothing"`
 	Pace        word            `yaml:"pace,omitempty" doc:"no more calls than this: \"10/s\", \"600/min\" or \"1000/h\""`
 	Concurrency int             `yaml:"concurrency,omitempty" doc:"calls at a time; 8 when left out"`
-	Poll        time.Duration   `yaml:"poll,omitempty" doc:"how often it is asked what has happened; 30s when left out"`
+	Poll        time.Duration   `yaml:"poll,omitempty" doc:"how often it is asked what has happened; when left out 30s, or 5m where each case is asked about by itself"`
 	Maintenance []word          `yaml:"maintenance,omitempty" doc:"when it is closed, in Swedish time: \"sun 03:00-05:00\", \"mon-fri 22:00-04:00\"; what comes meanwhile waits"`
 	Reports     []hub.Secret    `yaml:"reports,omitempty" doc:"the secrets by any of which it signs what it tells unasked (Standard Webhooks)"`
 	Line        int
@@ -116,8 +116,20 @@ func (c *configuration) readSystem(p *page, e entry, id hub.SystemID) (System, b
 	s.Decode = strictly(p, theirs, e.key.Value)
 	if connector != nil {
 		c.tryOut(p, *connector, s, e.value)
+		p.checkOwn(theirs, *connector, c.councils[folderOf(p.name)].Code)
 	}
 	return s, true
+}
+
+// checkOwn sees to it that a system in a municipality's folder is no other municipality's. What is
+// shared is in no such folder.
+func (p *page) checkOwn(entry *yaml.Node, connector hub.Connector, own hub.Municipality) {
+	for i := 0; i+1 < len(entry.Content); i += 2 {
+		key, value := entry.Content[i], entry.Content[i+1]
+		if fieldCalled(&connector, key.Value).Own && isKommunkod(string(own)) && isKommunkod(value.Value) && value.Value != string(own) {
+			p.at(value, "what stands in routes/%s/ is of %s, and this is another municipality's", folderOf(p.name), own)
+		}
+	}
 }
 
 // reports checks the secrets by which a system signs what it tells unasked. A secret that

@@ -3,6 +3,7 @@ package document
 import (
 	"cmp"
 	stdjson "encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
 // A Form is the JSON Schema of one e-service's answers: it types what a platform sent as text. It is
@@ -43,6 +45,69 @@ func (f *Form) Fit(tree any) (any, error) {
 		return nil, err
 	}
 	return fitted, nil
+}
+
+// Misfits holds answers that are as Fit gives them against the schema, and tells of each rule that they
+// break. It names what the schema lacks, which a sender chose, with the names that are Allowed there: it
+// is for tests, which people write.
+func (f *Form) Misfits(tree any) []Violation {
+	if endless := endlessNumbers(f.root, tree, nil); len(endless) > 0 {
+		return endless
+	}
+	var broken *jsonschema.ValidationError
+	if !errors.As(f.schema.Validate(tree), &broken) {
+		return nil
+	}
+	return f.misfits(broken)
+}
+
+func (f *Form) misfits(e *jsonschema.ValidationError) (found []Violation) {
+	for _, cause := range e.Causes {
+		found = append(found, f.misfits(cause)...)
+	}
+	if len(e.Causes) > 0 {
+		return found
+	}
+	at := pointerOf(e.InstanceLocation)
+	switch broken := e.ErrorKind.(type) {
+	case *kind.AdditionalProperties:
+		known := f.root.at(e.InstanceLocation).Names()
+		for _, name := range slices.Sorted(slices.Values(broken.Properties)) {
+			found = append(found, Violation{Path: at + "/" + PointerStep(name), Rule: "additionalProperties", Allowed: known})
+		}
+		return found
+	case *kind.Required:
+		for _, name := range broken.Missing {
+			found = append(found, Violation{Path: at + "/" + PointerStep(name), Rule: "required"})
+		}
+		return found
+	}
+	v := firstLeaf(e)
+	v.Path = at
+	return []Violation{v}
+}
+
+func pointerOf(location []string) string {
+	pointer := ""
+	for _, step := range location {
+		pointer += "/" + PointerStep(step)
+	}
+	return pointer
+}
+
+// at gives the type of what is somewhere below; nil where the schema does not say.
+func (t *Type) at(location []string) *Type {
+	for _, step := range location {
+		switch {
+		case t == nil:
+			return nil
+		case t.Kind == ArrayType:
+			t = t.Items
+		default:
+			t = t.Fields[step]
+		}
+	}
+	return t
 }
 
 // A Type describes the values in one place of a form's answers.
@@ -229,5 +294,10 @@ func (t *Type) narrow(types *jsonschema.Types) {
 	}
 }
 
-// Names lists the fields of an object in order.
-func (t *Type) Names() []string { return slices.Sorted(maps.Keys(t.Fields)) }
+// Names lists the fields of an object in order; none of nil.
+func (t *Type) Names() []string {
+	if t == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(t.Fields))
+}

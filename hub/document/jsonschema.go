@@ -68,10 +68,7 @@ func jsonSchemaError(fsys fs.FS, name string, err error) *SchemaError {
 	case errors.As(err, &invalid) && errors.As(invalid.Err, &broken):
 		file, pointer := nameOf(invalid.URL)
 		leaf := firstCause(broken)
-		for _, step := range leaf.InstanceLocation {
-			pointer += "/" + escapePointer(step)
-		}
-		return schemaErrorAt(fsys, file, pointer, leaf.Error())
+		return schemaErrorAt(fsys, file, pointer+pointerOf(leaf.InstanceLocation), leaf.Error())
 	}
 	if m := quotedAddress.FindStringSubmatch(err.Error()); m != nil { // a pointer to what is not there
 		if file, pointer := nameOf(m[1]); pointer != "" {
@@ -217,7 +214,7 @@ func collect(found *ValidationError, root *Type, e *jsonschema.ValidationError) 
 	case *kind.Required:
 		for _, missing := range broken.Missing { // the schema's names
 			found.Violations = append(found.Violations,
-				Violation{Path: violation.Path + "/" + escapePointer(missing), Rule: "required"})
+				Violation{Path: violation.Path + "/" + PointerStep(missing), Rule: "required"})
 		}
 		return
 	}
@@ -241,10 +238,8 @@ func knownPath(t *Type, location []string) string {
 		if !known {
 			name = "*"
 		}
-		pointer.WriteString("/" + escapePointer(name))
+		pointer.WriteString("/" + PointerStep(name))
 		t = below
 	}
 	return pointer.String()
 }
-
-var escapePointer = strings.NewReplacer("~", "~0", "/", "~1").Replace

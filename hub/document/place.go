@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -36,6 +37,17 @@ func (e *SyntaxError) Explain() string {
 	}
 	return e.Error()
 }
+
+// PointerStep writes a member's name as a step of a JSON pointer (RFC 6901).
+func PointerStep(name string) string { return pointerSteps.Replace(name) }
+
+// PointerName gives the member's name that such a step is of.
+func PointerName(step string) string { return pointerNames.Replace(step) }
+
+var (
+	pointerSteps = strings.NewReplacer("~", "~0", "/", "~1")
+	pointerNames = strings.NewReplacer("~1", "/", "~0", "~")
+)
 
 // Pointed tells at which line and column of a JSON text, both from 1, the value of a pointer (RFC
 // 6901) begins; of what is not there, where that begins which it would be in.

@@ -66,6 +66,9 @@ func TestXSD(t *testing.T) {
 			{Line: 2, Path: "/Case/Kind", Rule: "enumeration", Allowed: []string{"bygglov", "rivningslov"}}}},
 		{"missing", `<Case xmlns="urn:case" pnr="191212121212"><Kind>bygglov</Kind></Case>`, []Violation{
 			{Line: 1, Path: "/Case", Rule: "content"}}},
+		{"misspelt", `<Case xmlns="urn:case" pnr="191212121212"><Kind>bygglov</Kind><Plaze>x</Plaze></Case>`, []Violation{
+			{Line: 1, Path: "/Case/Plaze", Rule: "element"},
+			{Line: 1, Path: "/Case", Rule: "content"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := v.Validate([]byte(c.doc))

@@ -39,3 +39,27 @@ func TestShapesEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestShapesOfJSONInTurnsEnd: a few schemas that refer back to themselves in turns can be put together in
+// millions of ways, of which some are told.
+func TestShapesOfJSONInTurnsEnd(t *testing.T) {
+	var defs, all []string
+	for _, turns := range []int{2, 3, 5, 7, 11, 13, 17, 19} {
+		for i := range turns {
+			defs = append(defs, fmt.Sprintf(`"%d-%d": {"properties": {"p": {"$ref": "#/$defs/%[1]d-%d"}}}`, turns, i, (i+1)%turns))
+		}
+		all = append(all, fmt.Sprintf(`{"$ref": "#/$defs/%d-0"}`, turns))
+	}
+	text := `{"$defs": {` + strings.Join(defs, ",") + `}, "allOf": [` + strings.Join(all, ",") + `]}`
+	began := time.Now()
+	schema, err := CompileJSONSchema(files("a.json", text), "a.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if _, told := schema.Shape().Part(Name{Local: "p"}); !told {
+		t.Error("nothing is told of what stands near")
+	}
+}

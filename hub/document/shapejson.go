@@ -50,6 +50,13 @@ func firstLeaf(e *jsonschema.ValidationError) Violation {
 // once. Of alternatives it tells only which names one of must be there.
 type jsonShaper map[string]*Shape // by the schemas that they are made of
 
+// Nobody writes so many schemas for one place, nor so many places. A few schemas that refer back
+// to themselves in turns can be put together in millions of ways.
+const (
+	mostTogether = 8
+	mostShapes   = 10_000
+)
+
 func (j jsonShaper) shape(schemas ...*jsonschema.Schema) *Shape {
 	of := ""
 	for _, schema := range schemas {
@@ -58,7 +65,7 @@ func (j jsonShaper) shape(schemas ...*jsonschema.Schema) *Shape {
 	if made, ok := j[of]; ok {
 		return made
 	}
-	if len(schemas) > 8 { // nobody writes so many for one place: nothing is told of it
+	if len(schemas) > mostTogether || len(j) > mostShapes { // nothing is told of it
 		return nil
 	}
 	made := &Shape{values: schemas}

@@ -144,9 +144,7 @@ func spacesOf(e *Element, above map[string]string) map[string]string {
 		}
 		if !own {
 			spaces, own = map[string]string{}, true
-			for p, space := range above {
-				spaces[p] = space
-			}
+			maps.Copy(spaces, above)
 		}
 		if prefix == "" {
 			local = ""

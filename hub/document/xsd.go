@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -28,7 +29,7 @@ func CompileXSD(fsys fs.FS, name string) (Validator, error) {
 	if err := graph.load(name); err != nil {
 		return nil, fmt.Errorf("compile XML schema: %w", err)
 	}
-	if err := graph.checkImports(); err != nil {
+	if err := graph.checkReferences(); err != nil {
 		return nil, fmt.Errorf("compile XML schema: %w", err)
 	}
 	shape, err := graph.shape(name)
@@ -102,17 +103,21 @@ func (v *xsdValidator) explain(err error) error {
 
 var (
 	faultyAttribute = regexp.MustCompile(`^invalid attribute ([\pL_][\pL\pN_.-]*):`)
+	unexpectedChild = regexp.MustCompile(`^unexpected child element (?:\{[^{}]*\})?([\pL_][\pL\pN_.-]*)$`)
 	faultyFacet     = regexp.MustCompile(`\b(length|minLength|maxLength|pattern|enumeration|` +
 		`m(?:in|ax)(?:In|Ex)clusive|totalDigits|fractionDigits) facet failed$`)
 )
 
-// violation takes from the library's text two words that cannot be a value: which attribute and which
-// facet. Where it says neither, the element and the code must do.
+// violation takes from the library's text words that cannot be a value: which attribute, which child
+// and which facet. Where it says neither, the element and the code must do.
 func (v *xsdValidator) violation(e *xsderrors.Error) Violation {
 	_, rule, _ := strings.Cut(string(e.Code()), ".")
 	found := Violation{Line: e.Line(), Path: e.Path(), Rule: rule}
 	if m := faultyAttribute.FindStringSubmatch(e.Message()); m != nil {
 		found.Path += "/@" + m[1]
+	}
+	if m := unexpectedChild.FindStringSubmatch(e.Message()); m != nil {
+		found.Path += "/" + m[1]
 	}
 	if m := faultyFacet.FindStringSubmatch(e.Message()); m != nil {
 		found.Rule = m[1]
@@ -204,16 +209,25 @@ func isReference(e *Element) bool {
 	return e.Space() == xsdSpace && slices.Contains([]string{"include", "import", "redefine"}, e.Local())
 }
 
-// checkImports finds imports without a location whose namespace no file of the graph defines.
-func (g *schemaGraph) checkImports() error {
+// checkReferences finds imports without a location whose namespace no file of the graph defines, and
+// what the library does not read. An include or a redefine names no namespace: it is that of its file.
+func (g *schemaGraph) checkReferences() error {
 	defined := map[string]bool{xmlSpace: true}
 	for _, root := range g.roots {
 		defined[root.Attr("targetNamespace")] = true
 	}
-	for name, root := range g.roots {
-		for _, e := range root.Children {
-			if isReference(e) && !defined[e.Attr("namespace")] {
-				return &SchemaError{File: name, Line: e.Line(), Text: "the import does not resolve: no file here has the namespace " + e.Attr("namespace")}
+	for _, name := range slices.Sorted(maps.Keys(g.roots)) {
+		for _, e := range g.roots[name].Children {
+			wrong := ""
+			switch space := e.Attr("namespace"); {
+			case !isReference(e) || e.Local() == "include":
+			case e.Local() == "redefine":
+				wrong = "xs:redefine is not read: include the file instead, and declare what differs under names of its own"
+			case !defined[space]:
+				wrong = "the import does not resolve: no file here has the namespace " + space
+			}
+			if wrong != "" {
+				return &SchemaError{File: name, Line: e.Line(), Text: wrong}
 			}
 		}
 	}

@@ -322,17 +322,17 @@ func differ(at string, want, got any) (where, wanted, came string) {
 		if !ok {
 			break
 		}
-		names := slices.Sorted(maps.Keys(w))
 		for _, name := range slices.Sorted(maps.Keys(g)) {
 			if _, both := w[name]; !both {
-				return at + "/" + name, "nothing", show(g[name])
+				return at + "/" + document.PointerStep(name), "nothing", show(g[name])
 			}
 		}
-		for _, name := range names {
+		for _, name := range slices.Sorted(maps.Keys(w)) {
+			below := at + "/" + document.PointerStep(name)
 			if _, both := g[name]; !both {
-				return at + "/" + name, show(w[name]), "nothing"
+				return below, show(w[name]), "nothing"
 			}
-			if where, wanted, came = differ(at+"/"+name, w[name], g[name]); where != "" {
+			if where, wanted, came = differ(below, w[name], g[name]); where != "" {
 				return where, wanted, came
 			}
 		}

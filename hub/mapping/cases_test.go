@@ -196,6 +196,7 @@ func TestDifferencesInJSON(t *testing.T) {
 		{"sort", `{"a": {}}`, `{"a":[]}`, `/a: wanted {}, came [] (column 7)`},
 		{"item", `[1, 2]`, `[1,3]`, `/1: wanted 2, came 3 (column 5)`},
 		{"items", `[1, 2]`, `[1]`, `/: wanted 2 items, came 1 (column 1)`},
+		{"a slash in a name", `{"a/b": 1}`, `{"a/b":2}`, `/a~1b: wanted 1, came 2 (column 9)`},
 		{"no JSON", `{`, `{}`, `the file: wanted JSON, came JSON: truncated at byte 1 (column 2)`},
 	}
 	m := &Mapping{json: true}

@@ -379,6 +379,8 @@ func (f fitting) members(b *branch, shape *document.Shape) {
 			f.member(child, part.Shape)
 		case !shape.Open:
 			f.unknown(child.at(), "member", name, shape.Parts, "in "+b.label(), &seen)
+		default: // one of several alternatives may ask for it
+			seen.often[name] = 1
 		}
 	}
 	f.lacking(b, shape, &seen, "member")

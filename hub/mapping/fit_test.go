@@ -124,6 +124,7 @@ func TestFitInJSON(t *testing.T) {
 		{"a group for a list", "  barn: { namn: x }\n", "6: barn is a group of members here, and a list in schemas/a.json (column 3)"},
 		{"a list for a group", "  fritt: [1]\n", "6: fritt is a list here, and a group of members in schemas/a.json (column 3)"},
 		{"in a list", "  barn:\n    - { nr: 1 }\n", "7: schemas/a.json requires the member namn in barn, and the mapping has none (column 7)"},
+		{"the other of two, which only an alternative names", "  barn:\n    - { namn: x, id: y }\n", ""},
 		{"one of two", "  barn:\n    - { namn: x }\n", "7: schemas/a.json requires one of nr, id in barn, and the mapping has none (column 7)"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

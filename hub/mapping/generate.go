@@ -72,6 +72,10 @@ var invented = []struct{ given, calling, family string }{
 	{"Alma", "Alma", "Stilltest"}, {"Robin", "Robin", "Dolprov"},
 }
 
+// inventedCity is where they live. The municipality's name would not do: it may be in the
+// genitive (Eslövs kommun).
+const inventedCity = "PROVSTAD"
+
 // A maker makes up one given.
 type maker struct {
 	Ground
@@ -184,7 +188,7 @@ func (m *maker) person(e hub.Enrichment, p hub.Party) hub.Person {
 	made := hub.Person{
 		ID: p.ID, Given: cmp.Or(p.Given, called.given), Calling: called.calling, Family: cmp.Or(p.Family, called.family), Birth: p.Birth,
 		Protection: hub.NotProtected, Registered: m.Council.Code, By: e.Register,
-		Address: &hub.Address{Street: fmt.Sprintf("Provgatan %d", 1+m.seed%40), Postcode: "37133", City: strings.ToUpper(placeOfCouncil(m.Council))},
+		Address: &hub.Address{Street: fmt.Sprintf("Provgatan %d", 1+m.seed%40), Postcode: "37133", City: inventedCity},
 	}
 	if len(number) == 12 && !p.ID.IsCoordination() {
 		made.Birth = hub.Date(number[:4] + "-" + number[4:6] + "-" + number[6:8])
@@ -205,12 +209,6 @@ func (m *maker) person(e hub.Enrichment, p hub.Party) hub.Person {
 		made.Children = []hub.Relative{m.relative("barn")}
 	}
 	return made
-}
-
-// placeOfCouncil is "Karlskrona" of "Karlskrona kommun".
-func placeOfCouncil(c hub.MunicipalityText) string {
-	name, _, _ := strings.Cut(cmp.Or(c.Name, "Provstad"), " ")
-	return name
 }
 
 func (m *maker) isRead(path string) bool { return len(Trace(path, m.Values, m.Mapping)) > 0 }
@@ -311,7 +309,7 @@ func (m *maker) byName(name string) string {
 	case has("zipcode", "postnummer", "postnr", "postcode"):
 		return "37133"
 	case has("postaladdress", "postort", "city"):
-		return strings.ToUpper(placeOfCouncil(m.Council))
+		return inventedCity
 	case has("firstname", "fornamn", "förnamn"):
 		return called.given
 	case has("lastname", "efternamn"):

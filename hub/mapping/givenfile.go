@@ -67,7 +67,7 @@ func (r *report) strangers(text []byte, pointer string, tree any, of reflect.Typ
 	switch v := tree.(type) {
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			below := pointer + "/" + name
+			below := pointer + "/" + document.PointerStep(name)
 			if field, ok := memberOf(of, pointer, name); ok {
 				r.strangers(text, below, v[name], field)
 				continue

@@ -278,6 +278,10 @@ var fixedNames = []string{
 	"answers", "attachments", "case", "delivery", "inkommen", "municipality", "parties", "service", "source", "submission", "tables",
 }
 
+// Names lists those that every mapping has: what a path to follow can begin with, beside what a
+// route calls its register answers and legs.
+func Names() []string { return slices.Clone(fixedNames) }
+
 // part shows one side of the Known.
 type part struct {
 	known  *hub.Known

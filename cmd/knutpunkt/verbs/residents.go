@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
@@ -189,12 +190,18 @@ func (f *feeder) find(ctx context.Context) error {
 	return fmt.Errorf("%s is no register that files feed; knutpunkt residents lists them", f.system)
 }
 
-// feed has one file read, and gives what the hub says of it.
-func (f *feeder) feed(ctx context.Context, path string) (said string, err error) {
-	until := time.Now().Add(f.patience)
+// feed has one file read, and gives what the hub says of it. It is patient from when the hub was there
+// last, as long as that takes the file further each time: a hub that the file stops comes no further.
+func (f *feeder) feed(ctx context.Context, path string) (string, error) {
+	var until time.Time
+	furthest := int64(-1)
 	for {
-		if said, err = f.send(ctx, path); !errors.Is(err, errGone) {
+		said, read, err := f.send(ctx, path)
+		if !errors.Is(err, errGone) {
 			return said, err
+		}
+		if read > furthest {
+			furthest, until = read, time.Now().Add(f.patience)
 		}
 		if time.Now().After(until) {
 			return "", fmt.Errorf("%w and has not come back: start it, and give the command again; it goes on where it was", err)
@@ -210,22 +217,23 @@ func (f *feeder) feed(ctx context.Context, path string) (said string, err error)
 // errGone says that there was a hub, and is none.
 var errGone = errors.New("the hub stopped in the middle")
 
-// send posts a file once. It takes as long as the file takes.
-func (f *feeder) send(ctx context.Context, path string) (string, error) {
+// send posts a file once, and tells how many bytes of it have been taken. It takes as long as the file
+// takes.
+func (f *feeder) send(ctx context.Context, path string) (said string, read int64, err error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return "", errors.New("it cannot be read")
+		return "", 0, errors.New("it cannot be read")
 	}
 	defer file.Close()
 	stat, err := file.Stat()
 	if err != nil {
-		return "", errors.New("it cannot be read")
+		return "", 0, errors.New("it cannot be read")
 	}
 	watched := &watchedFile{Reader: file, total: stat.Size(), bar: newBar(path)}
 	defer watched.bar.end()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+f.address+"/v1/registers/"+f.system+"/files", watched)
 	if err != nil {
-		return "", usage{fmt.Errorf("%s is no name of a system", f.system)}
+		return "", 0, usage{fmt.Errorf("%s is no name of a system", f.system)}
 	}
 	req.ContentLength = stat.Size()
 	req.SetBasicAuth(f.name, f.secret)
@@ -234,33 +242,33 @@ func (f *feeder) send(ctx context.Context, path string) (string, error) {
 	client.Timeout = 0
 	resp, err := client.Do(req)
 	if err != nil {
-		return "", cmp.Or(ctx.Err(), errGone)
+		return "", watched.done.Load(), cmp.Or(ctx.Err(), errGone)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	switch {
 	case err != nil:
-		return "", cmp.Or(ctx.Err(), errGone)
+		return "", watched.done.Load(), cmp.Or(ctx.Err(), errGone)
 	case resp.StatusCode != http.StatusOK:
-		return "", refusalOf(resp.StatusCode, text)
+		return "", stat.Size(), refusalOf(resp.StatusCode, text)
 	}
 	var done struct{ Text string }
 	if json.Unmarshal(text, &done) != nil {
-		return "", fmt.Errorf("what answers on %s is no hub of this version", f.address)
+		return "", stat.Size(), fmt.Errorf("what answers on %s is no hub of this version", f.address)
 	}
-	return done.Text, nil
+	return done.Text, stat.Size(), nil
 }
 
 // A watchedFile shows how much of it has been read.
 type watchedFile struct {
 	io.Reader
-	done, total int64
-	bar         *bar
+	done  atomic.Int64 // whoever sends it may go on for a moment after the answer
+	total int64
+	bar   *bar
 }
 
 func (w *watchedFile) Read(p []byte) (int, error) {
 	n, err := w.Reader.Read(p)
-	w.done += int64(n)
-	w.bar.set(w.done, w.total)
+	w.bar.set(w.done.Add(int64(n)), w.total)
 	return n, err
 }

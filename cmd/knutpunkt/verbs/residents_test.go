@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -224,6 +225,36 @@ func rightly(ctx context.Context, r hub.Register, want kirsim.Person, change kir
 }
 
 // TestFilesInTurn: they go in the order of their own numbers, and what has none stays where it is.
+// TestPatienceBeginsWhenTheHubIsGone: a large file takes longer to read than anybody waits for a hub.
+func TestPatienceBeginsWhenTheHubIsGone(t *testing.T) {
+	t.Parallel()
+	const patience = 100 * time.Millisecond
+	tries := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if tries++; tries > 1 {
+			fmt.Fprint(w, `{"text":"read"}`)
+			return
+		}
+		io.CopyN(io.Discard, r.Body, 1)
+		<-time.After(2 * patience) // as long as the file takes
+		panic(http.ErrAbortHandler)
+	}))
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "GRUND001.XML")
+	if err := os.WriteFile(file, []byte("<Navetavisering/>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := &workplace{http: server.Client(), address: strings.TrimPrefix(server.URL, "http://")}
+	f := &feeder{workplace: at, system: "eslov.kir", patience: patience}
+	if said, err := f.feed(t.Context(), file); err != nil || said != "read" {
+		t.Errorf("it says %q, %v", said, err)
+	}
+	server.Close() // nobody was there: it does not wait for ever
+	if _, err := f.feed(t.Context(), file); !errors.Is(err, errGone) {
+		t.Errorf("of a hub that is not there: %v", err)
+	}
+}
+
 func TestFilesInTurn(t *testing.T) {
 	p := &parish{T: t, dir: t.TempDir()}
 	var err error

@@ -43,13 +43,14 @@ func simulatorsCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "simulators",
-		Short: "Run a simulated form platform, Navet, diarium, building system and e-ID",
+		Short: "Run simulated systems: a form platform, Navet, diaria, business systems and an e-ID",
 		Long: `Run the simulators that the shipped configuration speaks to, alone, on the addresses
-that it names: a form platform, Navet, two diaria, a building system, a mail server, a
-messaging system, and an e-ID that lets anybody be any of its test persons. They keep
-ledgers in the folder, go on from them, and the platform posts again what no hub has
-answered for. Secrets and keys that the configuration refers to are made if they are
-not there.`,
+that it names: a form platform, Navet, three diaria, a building system, a payroll system,
+a school system, a mail server, a messaging system, a website that is told of its forms,
+an e-ID that lets anybody be any of its test persons, and a system for exercise, which
+nothing shipped is connected to. They keep ledgers in the folder, go on from them, and the
+platform posts again what no hub has answered for. Secrets and keys that the configuration
+refers to are made if they are not there.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := makeSecrets(dir); err != nil {
@@ -186,6 +187,12 @@ func (s *simulators) openReaders(ledger, secret func(string) string) error {
 		Dir: ledger("edlevo"), Clock: time.Now, License: secret("edlevo-licens"), Schema: schema("edlevo/schoolsearch-4.xsd"), Pace: pace,
 		Guardians: guardians(),
 	})
+	if err != nil {
+		return err
+	}
+	s.exercise, err = exercisesim.New(exercisesim.Options{
+		Dir: ledger("felanmalan"), Clock: time.Now, Token: secret("felanmalan"), Pace: pace[:2],
+	})
 	return err
 }
 
@@ -213,12 +220,6 @@ func (s *simulators) openWayBack(ledger, secret func(string) string) (err error)
 	}
 	s.website, err = webhooksim.New(webhooksim.Options{
 		Dir: ledger("hemsidan"), Clock: time.Now, Secrets: []string{secret("hemsidans-besked")},
-	})
-	if err != nil {
-		return err
-	}
-	s.exercise, err = exercisesim.New(exercisesim.Options{
-		Dir: ledger("felanmalan"), Clock: time.Now, Token: secret("felanmalan"), Pace: pace[:2],
 	})
 	if err != nil {
 		return err

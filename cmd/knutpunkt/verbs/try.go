@@ -245,8 +245,12 @@ func (t *trial) follow(w io.Writer, args []string) error {
 	return t.nowhere(w, routes)
 }
 
-// nowhere tells a field that goes nowhere from one that no form has.
+// nowhere tells what goes nowhere from a field that no form has, and from what is no path.
 func (t *trial) nowhere(w io.Writer, routes []config.Written) error {
+	root, _, _ := strings.Cut(strings.ReplaceAll(t.trace, "[", "."), ".")
+	if len(routes) > 0 && !slices.Contains(roots(routes), root) {
+		return usage{fmt.Errorf("%s is no path: write answers.FIELD, parties.ROLE, or NAME.field of what a register answers", t.trace)}
+	}
 	var unknown []string
 	for _, r := range routes {
 		if r.Form == nil {
@@ -264,4 +268,18 @@ func (t *trial) nowhere(w io.Writer, routes []config.Written) error {
 		return nil
 	}
 	return fmt.Errorf("%s is in no form\n  %s", t.trace, strings.Join(unknown, "\n  "))
+}
+
+// roots are what a path can begin with.
+func roots(routes []config.Written) []string {
+	names := mapping.Names()
+	for _, r := range routes {
+		for _, e := range r.Enrich {
+			names = append(names, e.As)
+		}
+		for _, leg := range r.Legs {
+			names = append(names, leg.Name)
+		}
+	}
+	return names
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -58,6 +59,8 @@ func TestTry(t *testing.T) {
 			"routes/karlskrona/bygglov-altan.yaml:18: enrich: navet is asked for sökande ← parties.sökande\n", "personnummer(sökande), through sökande",
 		}, ""},
 		{"trace in a mapping", []string{"bygg/ansokan", "--trace", "answers.atgard.Alternative.ID"}, 0, []string{"mappings/bygg/ansokan.yaml:47: Ansokan/Atgard/@kod ← val.ID\n"}, ""},
+		{"trace of what is no path", []string{"--trace", "telefon"}, 64, []string{"telefon is no path: write answers.FIELD"}, "that it went nowhere would not be true"},
+		{"trace of a leg's receipt", []string{"--trace", "diarium.ref"}, 0, []string{"diarium.ref goes nowhere"}, ""},
 		{"trace of what goes nowhere", []string{"--trace", "answers.sokande.CareOf", "--route", "karlskrona/bygglov-altan"}, 0, []string{"answers.sokande.CareOf goes nowhere"}, "an answer to who asks what is sent"},
 		{"trace of what is misspelt", []string{"--trace", "answers.sokande.Emial", "--route", "karlskrona/bygglov-altan"}, 1, []string{"there is no Emial; is it Email?"}, ""},
 		{"no such route", []string{"--trace", "answers.a", "--route", "karlskrona/finns-inte"}, exitUsage, []string{"there is no route karlskrona/finns-inte"}, ""},
@@ -204,6 +207,7 @@ func TestTryRehearsesADraft(t *testing.T) {
 	if want := []string{"kept, by registrator: ska bli likadant", "kept, by registrator: ny titel", "kept, by registrator: nytt fält"}; !slices.Equal(looks, want) {
 		t.Errorf("written down: %q", looks)
 	}
+	hubRuns.end(syscall.SIGTERM)
 	if log := hubRuns.errs.String(); strings.Contains(log, "ny titel") || strings.Contains(log, "hej rehearsed") {
 		t.Error("the hub's log holds a reason or a value")
 	}
