@@ -327,7 +327,7 @@ func (j *journey) ask(ctx context.Context, e Enrichment) (RegisterAnswer, error)
 	for _, p := range parties {
 		person, err := j.lookUp(ctx, e, p)
 		switch {
-		case err != nil && e.Optional && missable(err):
+		case err != nil && e.Optional && missable(person, err):
 			answer.Missed = true
 			return answer, nil
 		case err != nil:
@@ -340,9 +340,13 @@ func (j *journey) ask(ctx context.Context, e Enrichment) (RegisterAnswer, error)
 	return answer, nil
 }
 
-// missable reports whether a case may go on without the answer. It may not when the
-// answer was about somebody else, and that we have much to ask is no fault of the register.
-func missable(err error) bool {
+// missable reports whether a case may go on without the answer, when registers have told so
+// much of a person and then err. It may not when one has told of a mark, or answered about
+// somebody else; and that we have much to ask is no fault of the register.
+func missable(told Person, err error) bool {
+	if told.Protection.isMark() {
+		return false
+	}
 	var stop *stopped
 	if errors.As(err, &stop) {
 		return stop.reason != ReasonMismatch
@@ -376,7 +380,7 @@ func (j *journey) fresh(a RegisterAnswer) bool {
 }
 
 // lookUp asks an enrichment's registers about one person, in turn, until one of them knows
-// enough.
+// enough. Beside an error it gives what those before have told.
 func (j *journey) lookUp(ctx context.Context, e Enrichment, p Party) (found Person, missing error) {
 	if p.ID.IsZero() {
 		// Who was never registered has no mark in any register, so there is none to miss.
@@ -394,7 +398,7 @@ func (j *journey) lookUp(ctx context.Context, e Enrichment, p Party) (found Pers
 		case errors.Is(err, ErrPartly):
 			told = person.strictestOf(told)
 		case !errors.Is(err, ErrNotFound):
-			return person, explain(register, err)
+			return told, explain(register, err)
 		}
 		missing = explain(register, err)
 	}

@@ -99,6 +99,9 @@ const (
 // Protected reports whether the person must be handled as protected.
 func (p Protection) Protected() bool { return p != NotProtected }
 
+// isMark reports whether a register has said that there is a mark.
+func (p Protection) isMark() bool { return p == Marked || p == ProtectedRegistration }
+
 // Strictest gives the stronger of two words about one person: a mark before an
 // unknown, and an unknown before the word that there is none.
 func (p Protection) Strictest(q Protection) Protection {

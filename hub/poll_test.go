@@ -17,7 +17,6 @@ type secretive struct {
 	words map[string]string // by its number
 	asked []hub.Key
 	down  error
-	mute  map[string]bool // about which it answers nothing that can be understood
 }
 
 func (s *secretive) Poll(_ context.Context, d hub.Delivery, r hub.Receipt) ([]hub.Report, error) {
@@ -28,9 +27,6 @@ func (s *secretive) Poll(_ context.Context, d hub.Delivery, r hub.Receipt) ([]hu
 	}
 	s.asked = append(s.asked, d.Key)
 	word := s.words[r.Number]
-	if s.mute[r.Number] {
-		return nil, hub.Strange(errors.New("nobody can read this"))
-	}
 	switch {
 	case s.down != nil || word == "":
 		return nil, s.down
@@ -128,7 +124,7 @@ func TestPollingThroughAnOutage(t *testing.T) {
 }
 
 // TestPollingPastWhatCannotBeTold: cases that a system fails at each time do not stand before
-// the others for ever.
+// the others for ever, nor keep deliveries from it.
 func TestPollingPastWhatCannotBeTold(t *testing.T) {
 	played(t, polling(func(s *stage, system *secretive) {
 		var last hub.Received
@@ -143,5 +139,10 @@ func TestPollingPastWhatCannotBeTold(t *testing.T) {
 		}
 		system.says(numberOf(c), "Beslutat")
 		s.until(last, "decided", func(c hub.Case, _ hub.Progress) bool { return c.Step == hub.Beslutat })
+		for _, c := range s.hub.Circuits() {
+			if c.Cause != "" {
+				s.t.Errorf("%s is not called: %s", c.System, c.Cause)
+			}
+		}
 	}))
 }

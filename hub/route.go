@@ -89,7 +89,7 @@ type Enrichment struct {
 	As       string                       // the name of the answer in mappings
 	List     bool                         // a list of persons was asked about, so a list is the answer
 	Find     func(Known) ([]Party, error) // whom to ask about; one without a number keeps what was delivered
-	Optional bool                         // the case may go on without
+	Optional bool                         // the case may go on without, unless a register has told of a mark
 	Alive    bool                         // the route needs a living person who is registered
 	Follows  bool                         // whom the register names may follow the case, for as long as it names them
 }

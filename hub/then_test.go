@@ -91,6 +91,39 @@ func TestThen(t *testing.T) {
 	}
 }
 
+// TestAMarkIsNotMissed: where the answer can be done without, the mark that a register knows of
+// cannot.
+func TestAMarkIsNotMissed(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		kir   hub.Protection
+		navet error
+		until func(hub.Progress) bool
+	}{
+		{"no mark", hub.NotProtected, errLine, func(p hub.Progress) bool { return p.State == hub.Completed }},
+		{"nobody knows", hub.ProtectionUnknown, errLine, func(p hub.Progress) bool { return p.State == hub.Completed }},
+		{"a mark, and the second cannot answer", hub.Marked, errLine, func(p hub.Progress) bool { return p.State == hub.EnrichWait }},
+		{"a mark, and the second does not know her", hub.ProtectedRegistration, hub.ErrNotFound, func(p hub.Progress) bool {
+			return p.State == hub.Held && p.Reason == hub.ReasonNoPerson
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			played(t, func(s *stage) {
+				e := &s.route.Enrich[0]
+				e.Register, e.Then, e.Optional = "k.kir", "k.navet", true
+				s.tune = func(o *hub.Options) {
+					o.Systems[0].Register = &answering{err: tc.navet}
+					o.Systems = append(o.Systems, hub.Opened{ID: "k.kir", System: hub.System{
+						Register: &answering{person: hub.Person{ID: alva, Protection: tc.kir}, err: hub.ErrPartly},
+					}})
+				}
+				s.restart()
+				s.until(s.send("320342", "1"), tc.name, func(_ hub.Case, p hub.Progress) bool { return tc.until(p) })
+			})
+		})
+	}
+}
+
 // answered fails unless this is the person that is stored, and who said it.
 func (s *stage) answered(r hub.Received, want hub.Person, by hub.SystemID) {
 	s.t.Helper()

@@ -39,6 +39,9 @@ func (fed) Fed(context.Context) (hub.Fed, error) {
 	return hub.Fed{Bookmark: hub.Bookmark{AsOf: time.Now().Add(-time.Hour)}, Until: time.Now().Add(time.Hour)}, nil
 }
 
+// asked is a system that is asked about each case.
+type asked struct{ hub.Poller }
+
 // page opens a store and a hub under a meter, does something, and gives the page.
 func page(t *testing.T, do func(*meter.Meter, hub.Store)) string {
 	t.Helper()
@@ -63,7 +66,8 @@ func page(t *testing.T, do func(*meter.Meter, hub.Store)) string {
 	h := hub.New(hub.Options{
 		Store: store, Bus: wakes, Bundle: &hub.Bundle{Municipalities: map[hub.Municipality]hub.MunicipalityText{"1080": {}}}, Clock: time.Now, Log: log,
 		Systems: []hub.Opened{{ID: "k.diarium", System: m.System("k.diarium", "sif", hub.System{}), Words: map[string]hub.Step{"beslutat": hub.Beslutat}},
-			{ID: "k.kir", System: m.System("k.kir", "kir", hub.System{Importer: fed{}})}},
+			{ID: "k.kir", System: m.System("k.kir", "kir", hub.System{Importer: fed{}})},
+			{ID: "k.asked", System: m.System("k.asked", "soap", hub.System{Poller: asked{}})}},
 	})
 	m.Watch(h, store, log)
 	do(m, store)
@@ -122,6 +126,7 @@ func TestWhatIsCounted(t *testing.T) {
 		`knutpunkt_reconciliation_unexplained 0`,
 		`knutpunkt_reconciliation_untold 0`,
 		`knutpunkt_untranslated_words{system="k.diarium"} 1`,
+		`knutpunkt_untranslated_words{system="k.asked"} 0`,
 		`knutpunkt_streams{kind="citizen"} 3`,
 	} {
 		if !strings.Contains(text, want+"\n") {

@@ -81,7 +81,7 @@ func (r *rows) Collect(ch chan<- prometheus.Metric) {
 	gauge(unnumbered, float64(c.Unnumbered))
 	gauge(orphans, float64(c.Orphans))
 	for _, s := range r.hub.Systems {
-		if s.Tracker != nil || len(s.Words)+len(s.Reports) > 0 {
+		if s.Tracker != nil || s.Poller != nil || len(s.Words)+len(s.Reports) > 0 {
 			gauge(words, float64(c.Words[s.ID]), string(s.ID))
 		}
 	}

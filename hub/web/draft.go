@@ -108,8 +108,8 @@ func (s *Server) rehearse(c *call) error {
 	ended := make(chan outcome, 1)
 	as, by := c.as, c.operator
 	go func() {
-		defer leave()
 		answer, err := s.tryDraft(ctx, as, by, d)
+		leave() // before the answer: whoever has it may ask again at once
 		ended <- outcome{answer, err}
 	}()
 	select {
@@ -159,7 +159,7 @@ func (s *Server) tryDraft(ctx context.Context, as hub.Viewer, by string, d draft
 func unusable(problems []mapping.Problem) *problem {
 	p := refusal("draft-unusable")
 	for _, found := range problems {
-		p.faults = append(p.faults, fault{"/files/" + strings.ReplaceAll(found.File, "/", "~1"), found.String()})
+		p.faults = append(p.faults, fault{"/files/" + document.PointerStep(found.File), found.String()})
 	}
 	return p
 }

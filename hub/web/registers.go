@@ -88,7 +88,7 @@ func registerText(st registerState) string {
 	case st.Importing:
 		return text + " En fil läses in."
 	case st.Posts > 0:
-		return text + " En fil är läst till hälften; skicka den igen, så fortsätter den. Härnäst: " + st.Next + "."
+		return text + " En fil är läst till hälften: skicka den igen, så fortsätter den, eller en hel, om den var trasig. Härnäst: " + st.Next + "."
 	}
 	return text + " Härnäst: " + st.Next + "."
 }

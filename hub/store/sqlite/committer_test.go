@@ -277,6 +277,12 @@ func TestQueryPlans(t *testing.T) {
 		{"untranslated words", usedWords, "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)", true},
 		{"what words were used of last", usedWords, "SEARCH reports USING COVERING INDEX reports_marked (system=? AND mark=?)", true},
 		{"how many words", countWords, "SCAN words", false},
+		{"what a register says of somebody", saysOf, "SEARCH residents USING PRIMARY KEY (register=? AND person=? AND file>? AND file<?)", false},
+		{"what a file said in vain", idle[0].rows, "SEARCH residents USING COVERING INDEX residents_file (register=? AND file>?)", false},
+		{"what was said before an extract", idle[1].rows, "SEARCH residents USING COVERING INDEX residents_file (register=? AND file<?)", false},
+		{"what a later file replaced", idle[2].rows, "SEARCH n EXISTS USING PRIMARY KEY (register=? AND person=? AND file>? AND file<?)", false},
+		{"who is gone", idle[3].rows, "SEARCH residents USING", false},
+		{"what is not decided", undecided, "SEARCH p USING INDEX progress_ref (system=? AND (ref,key)>(?,?))", false},
 	} {
 		plan := planOf(t, s, tc.query)
 		if sorts := strings.Contains(plan, "TEMP B-TREE"); !strings.Contains(plan, tc.want) || sorts != tc.sorts ||

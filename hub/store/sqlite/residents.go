@@ -49,6 +49,9 @@ func (s *Store) Residents(ctx context.Context, register hub.SystemID, ids []hub.
 	return told, nil
 }
 
+const saysOf = `SELECT file, municipality, data_key, sealed FROM residents
+	WHERE register = ? AND person = ? AND file BETWEEN ? AND ? ORDER BY file DESC LIMIT 1`
+
 // findResidents gives the rows that say something, sealed.
 func (s *Store) findResidents(ctx context.Context, register hub.SystemID, ids []hub.PersonID, coming bool) (found []residentRow, err error) {
 	return found, s.look(ctx, func(q asker) error {
@@ -59,9 +62,7 @@ func (s *Store) findResidents(ctx context.Context, register hub.SystemID, ids []
 		first, last := at.Sees(coming)
 		for _, id := range ids {
 			r := residentRow{register: register, person: s.keys.Index("person", id.Reveal())}
-			_, err := one(q, `SELECT file, municipality, data_key, sealed FROM residents
-				WHERE register = ? AND person = ? AND file BETWEEN ? AND ? ORDER BY file DESC LIMIT 1`,
-				[]any{register, r.person, first, last}, &r.file, &r.municipality, &r.wrapped, &r.sealed)
+			_, err := one(q, saysOf, []any{register, r.person, first, last}, &r.file, &r.municipality, &r.wrapped, &r.sealed)
 			if err != nil {
 				return err
 			}

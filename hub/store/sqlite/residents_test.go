@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -117,24 +116,6 @@ func TestWhatNoLongerCountsIsDeleted(t *testing.T) {
 	rows("an extract of two files", 2)
 }
 
-// TestResidentsAreFoundByIndex: a look-up costs the same whoever else is in the register.
-func TestResidentsAreFoundByIndex(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir, newKeys(t), usual)
-	keep(t, s, hub.Bookmark{Files: 1, Shown: 1, From: 1}, []hub.Person{resident(t, "198604069883")})
-	for _, text := range []string{
-		"SELECT sealed FROM residents WHERE register = 'a' AND person = 'b' AND file BETWEEN 1 AND 2 ORDER BY file DESC LIMIT 1",
-		"SELECT person, file FROM residents WHERE register = 'a' AND file > 5 LIMIT 500",
-		"SELECT person, file FROM residents WHERE register = 'a' AND file < 5 LIMIT 500",
-		"SELECT person, file FROM residents WHERE register = 'a' AND sealed IS NULL AND file <= 5 LIMIT 500",
-		"DELETE FROM residents WHERE register = 'a' AND person = 'b' AND file = 5",
-	} {
-		if plan := planOf(t, dir, text); strings.Contains(plan, "SCAN") || strings.Contains(plan, "TEMP B-TREE") {
-			t.Errorf("%s\n%s", text, plan)
-		}
-	}
-}
-
 // TestResidentsInABackup: they are in it, are opened, and one that is damaged is told of.
 func TestResidentsInABackup(t *testing.T) {
 	dir, keys := t.TempDir(), newKeys(t)
@@ -178,23 +159,4 @@ func change(t testing.TB, dir, text string) {
 	if _, err := direct(t, dir).ExecContext(t.Context(), text); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func planOf(t testing.TB, dir, text string) string {
-	t.Helper()
-	rows, err := direct(t, dir).QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	var plan strings.Builder
-	for rows.Next() {
-		var id, parent, unused int
-		var step string
-		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
-			t.Fatal(err)
-		}
-		plan.WriteString(step + "\n")
-	}
-	return plan.String()
 }
