@@ -132,7 +132,7 @@ func (p *player) do(b block, c command) {
 	again := time.NewTicker(100 * time.Millisecond) // so that the hub gets to work, too
 	defer again.Stop()
 	for ; ; <-again.C {
-		cmd := exec.CommandContext(ctx, "sh", "-c", p.withForms(c.line))
+		cmd := exec.Command("sh", "-c", p.withForms(c.line))
 		cmd.Dir, cmd.Env = p.dir, append(os.Environ(), "PATH="+filepath.Dir(p.binary)+":"+os.Getenv("PATH"))
 		said, _ := cmd.CombinedOutput()
 		code := cmd.ProcessState.ExitCode()
