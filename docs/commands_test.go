@@ -208,6 +208,13 @@ func (s *transcript) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// String gives all that has been said.
+func (s *transcript) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
 var operatorAt = regexp.MustCompile(`"operator":"([^"]+)"`)
 
 // operator finds where the operators' listener is; it is asked for while s is locked.

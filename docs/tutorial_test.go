@@ -197,7 +197,7 @@ func (p *player) startDemo(b block, c command) {
 	select {
 	case <-ready:
 	case <-time.After(30 * time.Second):
-		p.Fatalf("%s:%d: %s does not say\n%s", b.page, b.line, c.line, c.shown)
+		p.Fatalf("%s:%d: %s does not say\n%s\nbut\n%s", b.page, b.line, c.line, c.shown, said)
 	}
 }
 

@@ -17,21 +17,21 @@ const inventedResidents = 2000
 // feedResidents reads today's extract of everybody who lives in Eslöv into its register, as a
 // municipality has Skatteverket's file read. A folder that has had another day's keeps that,
 // and Navet is asked instead.
-func feedResidents(ctx context.Context, h *hub.Hub) (posts int, err error) {
+func feedResidents(ctx context.Context, h *hub.Hub) error {
 	sim, err := kirsim.New(kirsim.Options{
 		Residents: inventedResidents, Persons: inEslov(), Day: time.Now().Truncate(24 * time.Hour),
 	})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	file, into := io.Pipe()
 	go func() { into.CloseWithError(sim.Extract(into, 1)) }()
-	done, err := h.Import(ctx, "eslov.kir", file, func(hub.Imported) {})
+	_, err = h.Import(ctx, "eslov.kir", file, func(hub.Imported) {})
 	file.Close()
 	if errors.As(err, new(*hub.Misplaced)) {
-		err = nil
+		return nil
 	}
-	return done.Posts, err
+	return err
 }
 
 // inEslov are those of the simulated Navet's persons who live there.

@@ -104,11 +104,10 @@ func (o demoOptions) perform(ctx context.Context, in *installation, sims *simula
 	if err := awaitListener(ctx, in.settings.Listen); err != nil {
 		return err
 	}
-	posts, err := feedResidents(ctx, in.hub)
-	if err != nil {
+	o.introduce(in, sims)
+	if err := feedResidents(ctx, in.hub); err != nil {
 		return err
 	}
-	o.introduce(in, sims, posts)
 	cast := newCast(sims, o.forms, o.once)
 	if o.story == badMonday {
 		go cast.misfortunes(ctx)
@@ -122,7 +121,7 @@ func (o demoOptions) perform(ctx context.Context, in *installation, sims *simula
 	return accountFor(ctx, in, sims, cast)
 }
 
-func (o demoOptions) introduce(in *installation, sims *simulators, residents int) {
+func (o demoOptions) introduce(in *installation, sims *simulators) {
 	if o.once {
 		return
 	}
@@ -132,7 +131,6 @@ func (o demoOptions) introduce(in *installation, sims *simulators, residents int
 	fmt.Printf("  metrics                http://%s/metrics\n", in.settings.Operator)
 	fmt.Printf("  public API             http://%s/openapi.json\n", in.settings.Listen)
 	fmt.Printf("%s\n", sims.addresses())
-	fmt.Printf("%d persons are in Eslöv's own register of residents; of the others Navet is asked.\n", residents)
 	fmt.Printf("On the work list these may decide: %s.\nTheir secrets are in %s, in files of their names.\n\n",
 		names(in.settings.People), filepath.Join(o.dir, "secrets"))
 }
