@@ -43,7 +43,8 @@ var lower = map[string][]string{
 	"hub/mapping":      {"hub/document"},
 	"hub/config":       {"hub/document", "hub/mapping"},
 	"hub/envelope":     {"hub/document"},
-	"hub/store/sqlite": {"hub/seal"},
+	"hub/store/rows":   {"hub/seal"},
+	"hub/store/sqlite": {"hub/seal", "hub/store/rows"},
 	"hub/web":          {"hub/document", "hub/mapping", "hub/envelope", "hub/seal"},
 }
 

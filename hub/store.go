@@ -29,8 +29,18 @@ type Store interface {
 	ClaimSubmissions(ctx context.Context, l Lease, now time.Time, n int) ([]Claim, error)
 	// ClaimDeliveries takes up to n deliveries to a system in hand that are due.
 	ClaimDeliveries(ctx context.Context, s SystemID, l Lease, now time.Time, n int) ([]Claim, error)
-	// Recover takes out of dead hands: leases of processes that are no more, and
-	// leases that ran out. It gives how many rows it moved.
+	// Lead makes this process the one that has a duty which one process is enough for, such
+	// as asking a system what is new, for as long as it lives or until it ends it; held says
+	// that another one has it. One that dies loses it within seconds. Who has it asks again to
+	// know that it still has.
+	Lead(ctx context.Context, duty string) (end func(), held bool, err error)
+	// Peers gives this process's place among those that share the Store now, from 0, and how
+	// many they are.
+	Peers(ctx context.Context) (place, of int, err error)
+	// Recover takes out of dead hands: leases of processes that are no more, and leases that
+	// ran out, of another process that lives only when that is a while ago, since clocks differ;
+	// and leases that this process was given by a transaction whose end nobody knows. It gives
+	// how many rows it moved.
 	Recover(ctx context.Context, boot string, now time.Time) (int, error)
 	// Report stores what a system tells, once for each of its IDs, and moves the
 	// cases on. Reports about what is not known yet are kept and matched later. The
@@ -145,8 +155,8 @@ type Store interface {
 	WorkList(ctx context.Context, v Viewer) ([]Heap, error)
 	// Counts gives the numbers that the metrics are made of.
 	Counts(ctx context.Context, now time.Time) (Counts, error)
-	// Durability names how accepted forms are kept: "sqlite-full", or "degraded" when
-	// 202 is not to be given.
+	// Durability names how accepted forms are kept: "sqlite-full", "pg-local", "pg-sync" where
+	// a second server has them too; or "degraded" when 202 is not to be given, and Unreachable.
 	Durability(ctx context.Context) string
 	Close() error
 }
@@ -157,6 +167,13 @@ var ErrKeyReused = errors.New("used before for other content")
 
 // ErrStorage says that there is no room for more.
 var ErrStorage = errors.New("no room for more")
+
+// ErrUnreachable says that the Store cannot be asked at present. Whether what was to be
+// written has been written nobody knows.
+var ErrUnreachable = errors.New("the store cannot be reached")
+
+// Unreachable is the Durability of a Store that cannot be asked at present.
+const Unreachable = "unreachable"
 
 // ErrTooLarge says that a file is larger than a file may be.
 var ErrTooLarge = errors.New("larger than a file may be")
@@ -336,7 +353,7 @@ type Counts struct {
 	Held        map[Reason]int64           // submissions and deliveries that rest with a person
 	Waiting     map[SystemID]int64         // deliveries that are due or will be
 	OldestReady map[SystemID]time.Duration // how long the oldest one has been ready
-	DiskFree    int64                      // bytes
+	DiskFree    int64                      // bytes; -1 where the Store's disk is another machine's
 	Unnumbered  int64                      // feed rows that no reader sees yet
 	Orphans     int64                      // reports of systems that have fitted no delivery for a day
 	Words       map[SystemID]int64         // that a system has used and no table translates

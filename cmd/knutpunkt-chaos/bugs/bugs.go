@@ -31,7 +31,7 @@ type edit struct{ file, find, put string }
 // All are the bugs that there are.
 var All = []Bug{
 	{"m1", "202 is answered before the commit", []edit{{
-		"hub/store/sqlite/receive.go",
+		"hub/store/rows/receive.go",
 		"var got hub.Received\n\terr = s.commit(ctx,",
 		"var got hub.Received\n\terr = s.commitLater(ctx,",
 	}}},
@@ -54,7 +54,7 @@ var All = []Bug{
 		`if p == nil || (p.Lease.Token != l.Token || p.Lease.Boot != l.Boot || p.Lease.Boot == "") && !planted("m4") {`,
 	}}},
 	{"m5", "the sweeper's cursor passes by what comes due late", []edit{{
-		"hub/store/sqlite/claim.go",
+		"hub/store/rows/claim.go",
 		"\tfor _, row := range rows {\n\t\tlease :=",
 		"\tfor _, row := range rows {\n\t\tif passedBy(c.queue, row.key) {\n\t\t\tcontinue\n\t\t}\n\t\tlease :=",
 	}}},
@@ -83,7 +83,7 @@ var All = []Bug{
 		"if e.Answer == Yes && (!planted(\"m9\") || p.isInHandOf(e.Lease)) && t.evidence(",
 	}}},
 	{"m10", "idempotency records expire after an hour", []edit{{
-		"hub/store/sqlite/receive.go",
+		"hub/store/rows/receive.go",
 		`text := "SELECT submission, fingerprint FROM seen WHERE mark IN (" + marks(len(args)) + ")"` + "\n",
 		`text := "SELECT submission, fingerprint FROM seen WHERE mark IN (" + marks(len(args)) + ")"` + "\n" +
 			"\ttext, args = ofTheLastHour(text, args, in.Now)\n",

@@ -19,6 +19,7 @@ var planted embed.FS
 var plantedIn = map[string]string{
 	"hub.go":      "hub/planted.go",
 	"outbound.go": "hub/outbound/planted.go",
+	"rows.go":     "hub/store/rows/planted.go",
 	"sqlite.go":   "hub/store/sqlite/planted.go",
 	"web.go":      "hub/web/planted.go",
 }

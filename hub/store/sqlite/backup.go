@@ -17,6 +17,7 @@ import (
 
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/seal"
+	"github.com/knutpunkt/knutpunkt/hub/store/rows"
 )
 
 // A backup is one file: a line that says what it is and names it, the key that it is sealed
@@ -309,7 +310,7 @@ func holding(ctx context.Context, db *sql.DB) (Holding, error) {
 	if err := row.Scan(&h.Schema, &h.Cases, &newest); err != nil {
 		return h, fmt.Errorf("count what there is: %w", damaged(err))
 	}
-	h.Newest = instant(newest)
+	h.Newest = rows.Instant(newest)
 	rows, err := db.QueryContext(ctx, "SELECT municipality, count(*) FROM submissions GROUP BY municipality")
 	if err != nil {
 		return h, fmt.Errorf("count forms: %w", damaged(err))

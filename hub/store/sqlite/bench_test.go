@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/store/rows"
 )
 
 // At 64 clients one fsync serves many forms: the bar is eight.
 func TestCommitsPerForm(t *testing.T) {
 	s := newTestStore(t, Options{})
 	const clients, each = 64, 16
-	before := s.c.commits.Load()
+	before := s.writer.Commits()
 	var all sync.WaitGroup
 	for i := range clients {
 		all.Go(func() {
@@ -28,7 +29,7 @@ func TestCommitsPerForm(t *testing.T) {
 		})
 	}
 	all.Wait()
-	commits := s.c.commits.Load() - before
+	commits := s.writer.Commits() - before
 	t.Logf("%d forms in %d commits: 1/%d", clients*each, commits, clients*each/commits)
 	if commits*8 > clients*each {
 		t.Errorf("%d commits for %d forms, want at most one in eight", commits, clients*each)
@@ -39,7 +40,7 @@ func BenchmarkReceive(b *testing.B) {
 	for _, clients := range []int{1, 64} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
 			s := newTestStore(b, Options{})
-			before := s.c.commits.Load()
+			before := s.writer.Commits()
 			var next atomic.Int64
 			var all sync.WaitGroup
 			b.ResetTimer()
@@ -53,7 +54,7 @@ func BenchmarkReceive(b *testing.B) {
 				})
 			}
 			all.Wait()
-			b.ReportMetric(float64(s.c.commits.Load()-before)/float64(b.N), "commits/form")
+			b.ReportMetric(float64(s.writer.Commits()-before)/float64(b.N), "commits/form")
 		})
 	}
 }
@@ -61,7 +62,7 @@ func BenchmarkReceive(b *testing.B) {
 // BenchmarkLife takes a form from Receive to the receipt of its one delivery, 64 at a time.
 func BenchmarkLife(b *testing.B) {
 	s := newTestStore(b, Options{})
-	before := s.c.commits.Load()
+	before := s.writer.Commits()
 	var next atomic.Int64
 	var all sync.WaitGroup
 	b.ResetTimer()
@@ -75,7 +76,7 @@ func BenchmarkLife(b *testing.B) {
 		})
 	}
 	all.Wait()
-	b.ReportMetric(float64(s.c.commits.Load()-before)/float64(b.N), "commits/form")
+	b.ReportMetric(float64(s.writer.Commits()-before)/float64(b.N), "commits/form")
 }
 
 func live(s *Store, i int64) error {
@@ -156,14 +157,14 @@ func putBack(b *testing.B, s *Store, claims []hub.Claim) {
 
 // fill writes a backlog of cases with one delivery each, without going through their lives.
 func fill(b *testing.B, s *Store, n int) {
-	err := s.commit(context.Background(), func(tx *batch) error {
+	err := engine{s}.Commit(context.Background(), func(tx *rows.Tx) error {
 		const number = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) `
-		err := tx.exec(number+`INSERT INTO cases (id, municipality, source, service, step, step_at, ref, voice, teller)
+		err := tx.Exec(number+`INSERT INTO cases (id, municipality, source, service, step, step_at, ref, voice, teller)
 			SELECT printf('case%022d', i), printf('%04d', 1000 + i % 8), 's', 's', '', 0, '', '', '' FROM n`, n)
 		if err != nil {
 			return err
 		}
-		return tx.exec(number+`INSERT INTO progress (case_id, place, municipality, queue, `+progressColumns+`)
+		return tx.Exec(number+`INSERT INTO progress (case_id, place, municipality, queue, `+rows.ProgressColumns+`)
 			SELECT printf('case%022d', i), 1, printf('%04d', 1000 + i % 8), 'shared.diarium',
 			printf('case%022d-d', i), 'document', 'READY', '', '', 0, i, '', 0, 0, 0, 0, 0, '',
 			printf('case%022d', i), 'd', 'shared.diarium', '', 'lookup', 0, '', '', NULL, NULL, 0, 0, 0, 0, NULL FROM n`, n)

@@ -1,10 +1,13 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/knutpunkt/knutpunkt/hub/store/rows"
 )
 
 // What SQLite forgets by itself must be said to every connection, so every one is looked at.
@@ -30,10 +33,17 @@ func TestEveryConnection(t *testing.T) {
 		}
 		defer func() { s.readers <- r }()
 	}
-	err := s.commit(t.Context(), func(b *batch) error {
+	err := engine{s}.Commit(t.Context(), func(b *rows.Tx) error {
 		for name, value := range want {
 			var got any
-			if _, err := one(b, "PRAGMA "+name, nil, &got); err != nil || fmt.Sprint(got) != value {
+			read, err := b.Query("PRAGMA " + name)
+			if err != nil {
+				return err
+			}
+			for read.Next() {
+				err = read.Scan(&got)
+			}
+			if err := errors.Join(err, read.Close()); err != nil || fmt.Sprint(got) != value {
 				t.Errorf("the writer has %s=%v, want %s: %v", name, got, value, err)
 			}
 		}

@@ -155,7 +155,7 @@ func (s *Store) judge(err error) error {
 }
 
 func (s *Store) fail(err error) {
-	if s.c != nil && s.c.broken.CompareAndSwap(nil, &err) {
+	if s.queue != nil && s.broken.CompareAndSwap(nil, &err) {
 		s.o.Log.Error("the disk has failed", "error", err)
 		s.o.Fatal(err)
 	}

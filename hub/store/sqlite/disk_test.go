@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/store/rows"
 )
 
 // What is being written when the disk is full gets the room of the ballast, at once; new
@@ -21,16 +22,16 @@ func TestBallast(t *testing.T) {
 	if !s.disk.ballast.aboard() {
 		t.Fatal("there is room, and no ballast")
 	}
-	fullUntilThrown := func(b *batch) error {
+	fullUntilThrown := func(b *rows.Tx) error {
 		if s.disk.ballast.aboard() {
 			return syscall.ENOSPC
 		}
-		return b.exec("INSERT INTO cursors (system, cursor, saved) VALUES ('x', 'x', 0)")
+		return b.Exec("INSERT INTO cursors (system, cursor, saved) VALUES ('x', 'x', 0)")
 	}
-	if err := s.commit(t.Context(), fullUntilThrown); err != nil {
+	if err := (engine{s}).Commit(t.Context(), fullUntilThrown); err != nil {
 		t.Errorf("a result is not committed: %v", err)
 	}
-	if s.c.broken.Load() != nil {
+	if s.broken.Load() != nil {
 		t.Error("a full disk is taken for a broken one")
 	}
 	for _, step := range []struct {

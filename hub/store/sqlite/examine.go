@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub/seal"
+	"github.com/knutpunkt/knutpunkt/hub/store/rows"
 )
 
 // A Condition is how a Store was found, by somebody who only looked.
@@ -122,7 +123,7 @@ func (c *Condition) examine(ctx context.Context, s *Store) error {
 		return nil // what else there is would be asked for in other words
 	}
 	if s.keys != nil {
-		c.Keys = s.knowsKeys(ctx)
+		c.Keys = s.KnowsKeys(ctx)
 	}
 	return c.read(ctx, s)
 }
@@ -132,7 +133,7 @@ func (c *Condition) read(ctx context.Context, s *Store) error {
 	if err := s.read.QueryRowContext(ctx, "SELECT coalesce((SELECT at FROM audit ORDER BY seq DESC LIMIT 1), 0)").Scan(&last); err != nil {
 		return err
 	}
-	c.Last = instant(last)
+	c.Last = rows.Instant(last)
 	if c.Running == 0 {
 		beside, ok, err := readMark(s.markPath())
 		if err != nil {
@@ -149,7 +150,7 @@ func (c *Condition) read(ctx context.Context, s *Store) error {
 	row := s.read.QueryRowContext(ctx, "SELECT since, why, cases, done FROM restores ORDER BY n DESC LIMIT 1")
 	switch err := row.Scan(&since, &r.Why, &r.Cases, &r.Done); {
 	case err == nil:
-		r.Since = instant(since)
+		r.Since = rows.Instant(since)
 		c.Restore = &r
 	case !errors.Is(err, sql.ErrNoRows):
 		return err

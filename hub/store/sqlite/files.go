@@ -1,25 +1,17 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/knutpunkt/knutpunkt/hub"
-	"github.com/knutpunkt/knutpunkt/hub/seal"
+	"github.com/knutpunkt/knutpunkt/hub/store/rows"
 )
-
-// smallFile is up to what size a file lies in a row, in the transaction of its form. A
-// larger one is a file of its own.
-const smallFile = 64 << 10 // bytes
 
 // A folder keeps the files that are too large for rows, each sealed and named by its
 // blob's ID. One that is being written ends in .part, and it becomes a file by its rename,
@@ -42,333 +34,50 @@ func (f folder) create(id string) (*os.File, error) {
 	return file, err
 }
 
-// keep makes finished parts files, durably.
-func (f folder) keep(blobs []*sealing) error {
-	renamed := false
-	for _, b := range blobs {
-		if b.file == nil {
-			continue
-		}
-		if err := os.Rename(f.file(b.ID)+unfinished, f.file(b.ID)); err != nil {
-			return err
-		}
-		renamed = true
-	}
-	if !renamed {
-		return nil
-	}
-	dir, err := os.Open(f.path)
-	if err != nil {
+// A part is durable, apart from its name, when it has been closed.
+type part struct{ *os.File }
+
+func (p part) Close() error {
+	if err := p.Sync(); err != nil {
+		p.File.Close()
 		return err
 	}
-	defer dir.Close()
-	return dir.Sync()
+	return p.File.Close()
 }
 
-// drop removes what is left of blobs that no row tells of. Once the disk has failed nobody
-// knows whether a row does: then they are left for the sweep at the next start.
-func (s *Store) drop(blobs ...*sealing) {
-	if s.c.broken.Load() != nil {
-		return
-	}
-	for _, b := range blobs {
-		if b.file != nil {
-			b.file.Close()
-			os.Remove(s.files.file(b.ID) + unfinished)
-			os.Remove(s.files.file(b.ID))
-		}
-	}
-}
-
-// A sealing is a blob that is being written: in memory while it is small, else sealed
-// to a part as it comes.
-type sealing struct {
-	hub.Blob
-	s       *Store
-	key     seal.DataKey
-	limit   int64
-	small   bytes.Buffer
-	file    *os.File
-	sealer  io.WriteCloser
-	sum     hash.Hash
-	written error // the first failure
-}
-
-func (s *Store) newSealing(key seal.DataKey, limit int64) *sealing {
-	return &sealing{Blob: hub.Blob{ID: s.o.NewID()}, s: s, key: key, limit: limit, sum: sha256.New()}
-}
-
-func (b *sealing) Write(p []byte) (int, error) {
-	if b.written != nil {
-		return 0, b.written
-	}
-	b.written = b.write(p)
-	if b.written != nil {
-		return 0, b.written
-	}
-	return len(p), nil
-}
-
-func (b *sealing) write(p []byte) error {
-	b.Size += int64(len(p))
-	if b.Size > b.limit {
-		return hub.ErrTooLarge
-	}
-	b.sum.Write(p)
-	if b.file == nil && b.Size <= smallFile {
-		b.small.Write(p)
-		return nil
-	}
-	if b.file == nil {
-		if err := b.spill(); err != nil {
-			return b.s.judge(err)
-		}
-	}
-	_, err := b.sealer.Write(p)
-	return b.s.judge(err)
-}
-
-// spill moves what was small to a part.
-func (b *sealing) spill() (err error) {
-	if b.file, err = b.s.files.create(b.ID); err != nil {
-		return err
-	}
-	if b.sealer, err = b.key.SealWriter(streamPlace(b.ID), b.file); err != nil {
-		return err
-	}
-	_, err = b.sealer.Write(b.small.Bytes())
-	b.small = bytes.Buffer{}
-	return err
-}
-
-// finish makes a part durable, except for its name.
-func (b *sealing) finish() error {
-	if b.written != nil {
-		return b.written
-	}
-	b.sum.Sum(b.SHA256[:0])
-	if b.file == nil {
-		return nil
-	}
-	if err := b.sealer.Close(); err != nil {
-		return b.s.judge(err)
-	}
-	if err := b.file.Sync(); err != nil {
-		return b.s.judge(err)
-	}
-	return b.s.judge(b.file.Close())
-}
-
-func streamPlace(id string) seal.Place { return seal.Place{Table: "blobs", Row: id} }
-
-// An intake holds the files of a form on its way in, sealed by a key that no one can
-// find again unless the form is received.
-type intake struct {
-	s     *Store
-	key   seal.DataKey
-	blobs []*sealing
-	total int64
-}
-
-// Intake opens a place for the files of a form that is on its way in.
-func (s *Store) Intake(context.Context) (hub.Intake, error) {
-	if s.c == nil {
-		return nil, errReadOnly
-	}
-	if !s.disk.room() {
-		return nil, hub.ErrStorage
-	}
-	return &intake{s: s, key: s.keys.NewLooseKey()}, nil
-}
-
-// Put seals what r gives, to its end.
-func (in *intake) Put(ctx context.Context, r io.Reader) (hub.Blob, error) {
-	limit := min(in.s.o.File, in.s.o.Submission-in.total)
-	b := in.s.newSealing(in.key, limit)
-	_, err := io.Copy(b, r)
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err == nil {
-		err = b.finish()
-	}
-	if err != nil {
-		in.s.drop(b)
-		return hub.Blob{}, fmt.Errorf("put file: %w", err)
-	}
-	in.total += b.Size
-	in.blobs = append(in.blobs, b)
-	return b.Blob, nil
-}
-
-// Close removes what was not received.
-func (in *intake) Close() error {
-	in.s.drop(in.blobs...)
-	in.blobs = nil
-	return nil
-}
-
-// holds reports whether a file came in here.
-func (in *intake) holds(b hub.Blob) bool {
-	for _, other := range in.blobs {
-		if other.Blob == b {
-			return true
-		}
-	}
-	return false
-}
-
-// insertBlob writes the row of a blob; a small one's content is in it.
-func (b *batch) insertBlob(of hub.ID, blob *sealing, content []byte) error {
-	if blob.file != nil {
-		content = nil
-	}
-	return b.exec("INSERT INTO blobs (id, submission, content) VALUES (?, ?, ?)", blob.ID, of, content)
-}
-
-// sealSmall seals the content of a blob that lies in its row; nil for one that does not.
-func (b *sealing) sealSmall(m hub.Municipality) ([]byte, error) {
-	if b.file != nil {
-		return nil, nil
-	}
-	return b.key.Seal(blobPlace(m, b.ID), b.small.Bytes())
-}
-
-func blobPlace(m hub.Municipality, id string) seal.Place {
-	return seal.Place{Municipality: string(m), Table: "blobs", Row: id, Column: "content"}
-}
-
-// Fetched seals the bytes of a referred file, beside the submission, and remembers whose
-// they are: it need not be fetched again, whatever happens next.
-func (s *Store) Fetched(ctx context.Context, id hub.ID, attachment int, fill func(io.Writer) error) (hub.Blob, error) {
-	if s.c == nil {
-		return hub.Blob{}, errReadOnly
-	}
-	owned, err := s.dataKey(ctx, id)
-	if err != nil {
-		return hub.Blob{}, err
-	}
-	b := s.newSealing(owned.key, s.o.File)
-	err = fill(b)
-	if err == nil {
-		err = b.finish()
-	}
-	if err == nil {
-		err = s.keepFetched(ctx, id, owned, attachment, b)
-	}
-	if err != nil {
-		s.drop(b)
-		return hub.Blob{}, fmt.Errorf("keep file %d of %s: %w", attachment, id, err)
-	}
-	return b.Blob, nil
-}
-
-func (s *Store) keepFetched(ctx context.Context, id hub.ID, owned ownedKey, attachment int, b *sealing) error {
-	content, err := b.sealSmall(owned.municipality)
-	if err != nil {
-		return err
-	}
-	mark, err := owned.sealBlob(fetchedPlace(owned.municipality, id, attachment), b.Blob)
-	if err != nil {
-		return err
-	}
-	if err := s.files.keep([]*sealing{b}); err != nil {
-		return s.judge(err)
-	}
-	return s.commit(ctx, func(tx *batch) error {
-		if err := tx.insertBlob(id, b, content); err != nil {
-			return err
-		}
-		return tx.putFetched(id, attachment, mark)
-	})
-}
-
-func (b *batch) putFetched(id hub.ID, attachment int, sealed []byte) error {
-	return b.exec(`INSERT INTO fetched (submission, attachment, blob) VALUES (?, ?, ?)
-		ON CONFLICT (submission, attachment) DO UPDATE SET blob = excluded.blob`, id, attachment, sealed)
-}
-
-// Open gives a file's bytes, verified against their hash as they are read. Bytes that are
-// not those that were stored end in hub.ErrContents instead of io.EOF.
-func (s *Store) Open(ctx context.Context, v hub.Viewer, id hub.ID, b hub.Blob) (io.ReadCloser, error) {
-	var content []byte
-	err := s.look(ctx, func(q asker) error {
-		if _, err := s.visible(q, v, id); err != nil {
-			return err
-		}
-		found, err := one(q, "SELECT content FROM blobs WHERE id = ? AND submission = ?", []any{b.ID, id}, &content)
-		if err == nil && !found {
-			return hub.ErrNotFound
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open file of %s: %w", id, err)
-	}
-	owned, err := s.dataKey(ctx, id)
+// Create begins a part.
+func (e engine) Create(_ context.Context, id string) (io.WriteCloser, error) {
+	file, err := e.files.create(id)
 	if err != nil {
 		return nil, err
 	}
-	plain, closer, err := s.plain(owned, b, content)
-	if err != nil {
-		return nil, fmt.Errorf("open file of %s: %w", id, contentsOr(err))
-	}
-	return &verifying{plain: plain, closer: closer, want: b, sum: sha256.New()}, nil
+	return part{file}, nil
 }
 
-// contentsOr tells content that is gone or another's from a machine that cannot read now: of
-// too many open files nobody's content is damaged.
-func contentsOr(err error) error {
-	if errors.Is(err, os.ErrNotExist) || errors.As(err, new(*seal.OpenError)) {
-		return fmt.Errorf("%w: %w", hub.ErrContents, err)
+// Keep makes finished parts files, durably.
+func (e engine) Keep(ids []string) error {
+	for _, id := range ids {
+		if err := os.Rename(e.files.file(id)+unfinished, e.files.file(id)); err != nil {
+			return err
+		}
 	}
-	return err
+	return syncDir(e.files.path)
 }
 
-// plain opens what is in a row, or in the folder where that is nil.
-func (s *Store) plain(owned ownedKey, b hub.Blob, content []byte) (io.Reader, io.Closer, error) {
-	if content != nil {
-		plain, err := owned.key.Open(blobPlace(owned.municipality, b.ID), content)
-		return bytes.NewReader(plain), io.NopCloser(nil), err
-	}
-	file, err := os.Open(s.files.file(b.ID))
-	if err != nil {
-		return nil, nil, err
-	}
-	plain, err := owned.key.OpenReader(streamPlace(b.ID), file)
-	if err != nil {
-		file.Close()
-		return nil, nil, err
-	}
-	return plain, file, nil
+// Open opens a file that was kept.
+func (e engine) Open(_ context.Context, id string) (io.ReadCloser, error) {
+	return os.Open(e.files.file(id))
 }
 
-// verifying gives its end only to bytes whose number and hash are right.
-type verifying struct {
-	plain  io.Reader
-	closer io.Closer
-	want   hub.Blob
-	sum    hash.Hash
-	size   int64
-}
-
-func (r *verifying) Read(p []byte) (int, error) {
-	n, err := r.plain.Read(p)
-	r.sum.Write(p[:n])
-	r.size += int64(n)
-	var damaged *seal.OpenError
-	switch {
-	case errors.As(err, &damaged):
-		return n, fmt.Errorf("%w: %w", hub.ErrContents, err)
-	case err != io.EOF:
-		return n, err
-	case r.size != r.want.Size || [32]byte(r.sum.Sum(nil)) != r.want.SHA256:
-		return n, fmt.Errorf("%w: not the bytes that were stored", hub.ErrContents)
+// Drop removes a file. Once the disk has failed nobody knows whether a row tells of it: then
+// it is left for the sweep at the next start.
+func (e engine) Drop(id string) {
+	if e.broken.Load() != nil {
+		return
 	}
-	return n, io.EOF
+	os.Remove(e.files.file(id) + unfinished)
+	os.Remove(e.files.file(id))
 }
-
-func (r *verifying) Close() error { return r.closer.Close() }
 
 // orphanAge is how long a file is kept that no row tells of: long enough to restore a
 // database that was put back to an older state by mistake.
@@ -384,7 +93,7 @@ func (s *Store) sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("sweep files: %w", err)
 	}
-	return s.look(ctx, func(q asker) error {
+	return engine{s}.Look(ctx, func(q rows.Asker) error {
 		for _, entry := range entries {
 			dead, err := s.isDead(q, entry)
 			if err != nil {
@@ -398,7 +107,7 @@ func (s *Store) sweep(ctx context.Context) error {
 	})
 }
 
-func (s *Store) isDead(q asker, entry os.DirEntry) (bool, error) {
+func (s *Store) isDead(q rows.Asker, entry os.DirEntry) (bool, error) {
 	if strings.HasSuffix(entry.Name(), unfinished) {
 		return true, nil
 	}
@@ -406,7 +115,10 @@ func (s *Store) isDead(q asker, entry os.DirEntry) (bool, error) {
 	if err != nil || s.o.Clock().Sub(stat.ModTime()) < orphanAge {
 		return false, err
 	}
-	var told int
-	found, err := one(q, "SELECT 1 FROM blobs WHERE id = ?", []any{entry.Name()}, &told)
-	return !found && err == nil, err
+	told, err := q.Query("SELECT 1 FROM blobs WHERE id = ?", entry.Name())
+	if err != nil {
+		return false, err
+	}
+	defer told.Close()
+	return !told.Next() && told.Err() == nil, told.Err()
 }

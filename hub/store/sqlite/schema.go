@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"embed"
 	"fmt"
+	"github.com/knutpunkt/knutpunkt/hub/store/rows"
 	"io/fs"
 	"time"
 )
@@ -60,7 +61,7 @@ func migrateInside(ctx context.Context, conn *sql.Conn, now time.Time) error {
 		if _, err := conn.ExecContext(ctx, step); err != nil {
 			return fmt.Errorf("migrate to version %d: %w", n, err)
 		}
-		_, err := conn.ExecContext(ctx, "INSERT INTO migrations VALUES (?, ?)", n, nanos(now))
+		_, err := conn.ExecContext(ctx, "INSERT INTO migrations VALUES (?, ?)", n, rows.Nanos(now))
 		if err != nil {
 			return fmt.Errorf("migrate to version %d: %w", n, err)
 		}

@@ -1,27 +1,14 @@
 // Package sqlite is the Store of one machine: one SQLite database, one process that
 // writes it, and a folder beside it for files that are too large for rows.
 //
-// All writing goes through one goroutine, the committer. It folds whatever waits
-// into one transaction, so that one fsync serves many forms, claims and receipts.
-// Each of them decides before it writes: one that is refused has written nothing and
-// disturbs nobody. Reading has connections of its own and never waits for writing.
+// All writing goes through one goroutine, which folds whatever waits into one transaction,
+// so that one fsync serves many forms, claims and receipts. Reading has connections of its
+// own and never waits for writing.
 //
-// # The feed has no gaps
-//
-// Readers of the feed go on after a sequence number, so a number must never become
-// visible after a greater one. Where many transactions run at once that takes a
-// sequencer that numbers what has been committed. Here there is one transaction at a
-// time, so the committer numbers feed and audit rows inside it: a number is taken by
-// the row that is committed next, and given back when the transaction is not. The order
-// of the numbers is the order of the commits, and what a reader sees has no holes.
-//
-// # What is in the clear
-//
-// Kinds of things, states, times, ids of the hub's own, diarienummer. Everything that
-// a person said, or a register said of her, the names and hashes of files, and what a
-// platform calls its forms, is sealed by hub/seal under a data key of the submission's
-// own, or is a blind index. What may say anything and is no form's, such as a system's own
-// words, is sealed under data keys of its own.
+// What is in the rows, and how they are written and read, is store/rows's. There is one
+// transaction at a time here, so its writer numbers the lines of the feed and of the audit
+// log: a number is taken by the row that is committed next, and given back when the
+// transaction is not. The order of the numbers is the order of the commits.
 package sqlite
 
 import (
@@ -34,14 +21,17 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/seal"
+	"github.com/knutpunkt/knutpunkt/hub/store/rows"
 )
 
 // A Store is a hub.Store in a SQLite database.
 type Store struct {
+	*rows.Store
 	keys      *seal.Keys
 	o         Options
 	lock      io.Closer // by the name of the database
@@ -51,11 +41,12 @@ type Store struct {
 	readers   chan *reader
 	files     folder
 	disk      *watermark
-	dataKeys  *recent[hub.ID, ownedKey]
-	c         *committer    // nil in a Store that only reads
-	epoch     string        // names this run of the hub
-	marked    int64         // how far the epoch file has the audit log
-	unwatched chan struct{} // closed when nobody keeps watch any more
+	queue     *rows.Queue // nil in a Store that only reads
+	writer    *rows.Writer
+	broken    atomic.Pointer[error] // the disk has failed
+	epoch     string                // names this run of the hub
+	marked    int64                 // how far the epoch file has the audit log
+	unwatched chan struct{}         // closed when nobody keeps watch any more
 	closed    sync.Once
 	done      chan struct{}
 }
@@ -95,10 +86,6 @@ func (o Options) withDefaults(path string) Options {
 	if o.Submission == 0 {
 		o.Submission = defaultSubmission
 	}
-	if o.NewID == nil {
-		ids := &ulids{clock: o.Clock}
-		o.NewID = ids.next
-	}
 	if o.DiskFree == nil {
 		o.DiskFree = func() (int64, int64, error) { return diskFree(filepath.Dir(path)) }
 	}
@@ -107,9 +94,6 @@ func (o Options) withDefaults(path string) Options {
 
 // errReadOnly says that a Store was opened beside the one that writes.
 var errReadOnly = errors.New("the database is open for reading only")
-
-// errClosed says that the Store has been closed.
-var errClosed = errors.New("the store is closed")
 
 // Open opens the database at path, makes it when it is not there, and brings it to
 // the present schema. There is one Store for each database: where another process has
@@ -156,11 +140,14 @@ func newStore(path string, keys *seal.Keys, o Options) (*Store, error) {
 		return nil, errors.New("open store: the path cannot be made absolute")
 	}
 	o = o.withDefaults(path)
-	return &Store{
+	s := &Store{
 		keys: keys, o: o, files: folder{path + ".files"}, readers: newReaders(), done: make(chan struct{}),
-		disk:     &watermark{measure: o.DiskFree, low: o.LowWater, ballast: ballast{path + ".ballast", o.Ballast}},
-		dataKeys: newRecent[hub.ID, ownedKey](4096),
-	}, nil
+		disk: &watermark{measure: o.DiskFree, low: o.LowWater, ballast: ballast{path + ".ballast", o.Ballast}},
+	}
+	s.Store = rows.New(engine{s}, dialect, keys, rows.Options{
+		Boot: o.Boot, Clock: o.Clock, Log: o.Log, File: o.File, Submission: o.Submission, NewID: o.NewID,
+	})
+	return s, nil
 }
 
 // path is the database's.
@@ -182,16 +169,16 @@ func (s *Store) start(ctx context.Context) (err error) {
 	if err := s.take(ctx); err != nil {
 		return err
 	}
-	if err := s.knowsKeys(ctx); err != nil {
+	if err := s.KnowsKeys(ctx); err != nil {
 		return err
 	}
 	if err := s.sweep(ctx); err != nil {
 		return err
 	}
-	if err := s.finishRestore(ctx); err != nil {
+	if err := s.FinishRestore(ctx); err != nil {
 		return err
 	}
-	if err := s.heedClock(ctx); err != nil {
+	if err := s.HeedClock(ctx); err != nil {
 		return err
 	}
 	s.disk.room() // takes the ballast aboard
@@ -216,7 +203,7 @@ func (s *Store) take(ctx context.Context) error {
 		s.read, err = openReaders(s.path())
 	}
 	if err == nil {
-		s.c, err = newCommitter(ctx, s, conn)
+		err = s.beginWriting(ctx, conn)
 	}
 	if err != nil {
 		conn.Close()
@@ -224,6 +211,29 @@ func (s *Store) take(ctx context.Context) error {
 	}
 	s.unwatched = make(chan struct{})
 	go s.keepWatch()
+	return nil
+}
+
+// beginWriting gives this process its number, and the connection to the one who writes.
+func (s *Store) beginWriting(ctx context.Context, conn *sql.Conn) error {
+	result, err := conn.ExecContext(ctx, "INSERT INTO boots (name, started) VALUES (?, ?)", s.o.Boot, rows.Nanos(s.o.Clock()))
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	number, err := result.LastInsertId()
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	var feed, audit, acted int64
+	row := conn.QueryRowContext(ctx, `SELECT (SELECT coalesce(max(seq), 0) FROM feed), coalesce(max(seq), 0),
+		coalesce((SELECT at FROM audit ORDER BY seq DESC LIMIT 1), 0) FROM audit`)
+	if err := row.Scan(&feed, &audit, &acted); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	s.Begin(number, rows.Instant(acted))
+	w := &writing{s: s, conn: conn, asked: statements{prepare: conn.PrepareContext}}
+	s.writer, s.queue = s.NewWriter(w, feed, audit, nil), rows.NewQueue()
+	s.queue.Serve(s.writer, w.end)
 	return nil
 }
 
@@ -256,31 +266,10 @@ func (s *Store) unlessGone() error {
 		"or remove %s to begin from nothing", s.markPath())
 }
 
-// knowsKeys refuses a key file that cannot open what is stored: with it the hub would
-// seal new forms under one key and never read the old ones again.
-func (s *Store) knowsKeys(ctx context.Context) error {
-	rows, err := s.read.QueryContext(ctx, "SELECT municipality, head FROM wraps")
-	if err != nil {
-		return fmt.Errorf("check keys: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var municipality string
-		var head []byte
-		if err := rows.Scan(&municipality, &head); err != nil {
-			return fmt.Errorf("check keys: %w", err)
-		}
-		if err := s.keys.CanUnwrap(municipality, head); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
 // Durability names how accepted forms are kept: "degraded" below the watermark of the
 // disk, and after an error of the disk itself.
 func (s *Store) Durability(context.Context) string {
-	if s.c == nil || s.c.broken.Load() != nil || !s.disk.room() {
+	if s.queue == nil || s.broken.Load() != nil || !s.disk.room() {
 		return "degraded"
 	}
 	return "sqlite-full"
@@ -289,8 +278,8 @@ func (s *Store) Durability(context.Context) string {
 // Close waits for what is being written and lets go of the database.
 func (s *Store) Close() (err error) {
 	s.closed.Do(func() {
-		if s.c != nil {
-			s.c.stop()
+		if s.queue != nil {
+			s.queue.Close()
 			<-s.unwatched
 		}
 		close(s.done)
@@ -313,3 +302,11 @@ func (s *Store) Close() (err error) {
 	})
 	return err
 }
+
+// Lead gives every duty to who asks: there is one process.
+func (s *Store) Lead(context.Context, string) (end func(), held bool, err error) {
+	return func() {}, false, nil
+}
+
+// Peers tells that there is one process.
+func (s *Store) Peers(context.Context) (place, of int, err error) { return 0, 1, nil }

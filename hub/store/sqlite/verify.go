@@ -20,6 +20,7 @@ import (
 
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/seal"
+	"github.com/knutpunkt/knutpunkt/hub/store/rows"
 )
 
 // ErrBackup says that a file is no backup that can be restored here: another file, cut
@@ -222,7 +223,9 @@ func (u *unpacking) database(size int64) error {
 	if err := u.openForms(); err != nil {
 		return err
 	}
-	return u.openLoose()
+	return u.store.OpenLoose(u.ctx, u.account.Holds.Schema, func(what string) {
+		u.account.Damaged = append(u.account.Damaged, Damage{File: what})
+	})
 }
 
 func partOf(name string, size int64, sum hash.Hash) Part {
@@ -248,7 +251,7 @@ func (u *unpacking) lookThrough() (err error) {
 	if version := u.account.Holds.Schema; version > len(steps) {
 		return fmt.Errorf("%w: %w", ErrBackup, newerSchema(version, len(steps)))
 	}
-	if err := u.store.knowsKeys(u.ctx); err != nil {
+	if err := u.store.KnowsKeys(u.ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrBackup, err)
 	}
 	u.account.Unsettled, err = countUnsettled(u.ctx, db)
@@ -262,7 +265,7 @@ func countUnsettled(ctx context.Context, db *sql.DB) (n Unsettled, err error) {
 		coalesce(sum(kind = 'document' AND state <> 'HELD' AND level = ?), 0),
 		coalesce(sum(kind = 'document' AND (state = 'HELD' OR level = ?)), 0),
 		coalesce(sum(kind = 'form' AND state = 'HELD'), 0)
-		FROM progress WHERE `+unsettled, hub.Lookup, hub.Idempotent, hub.Blind)
+		FROM progress WHERE `+rows.Unsettled, hub.Lookup, hub.Idempotent, hub.Blind)
 	if err := row.Scan(&n.Cases, &n.Forms, &n.Ask, &n.Again, &n.Held, &n.Rest); err != nil {
 		return n, fmt.Errorf("count what is not settled: %w", err)
 	}
@@ -290,94 +293,6 @@ func (u *unpacking) openForms() error {
 		}
 	}
 	return nil
-}
-
-// openLoose opens what is sealed and is no form's. A database from before version 4 has
-// nothing such.
-func (u *unpacking) openLoose() error {
-	if u.account.Holds.Schema < 4 {
-		return nil
-	}
-	return u.store.look(u.ctx, func(q asker) error {
-		if err := u.openWords(q); err != nil {
-			return err
-		}
-		if err := u.openTallies(q); err != nil {
-			return err
-		}
-		if err := u.openPauses(q); err != nil || u.account.Holds.Schema < 5 {
-			return err
-		}
-		return u.openResidents(q)
-	})
-}
-
-// openResidents opens what files have told of a municipality's residents.
-func (u *unpacking) openResidents(q asker) error {
-	damaged := map[hub.SystemID]int{}
-	err := each(q, "SELECT register, person, file, municipality, data_key, sealed FROM residents WHERE sealed IS NOT NULL", nil,
-		func(rows *sql.Rows) error {
-			var r residentRow
-			if err := rows.Scan(&r.register, &r.person, &r.file, &r.municipality, &r.wrapped, &r.sealed); err != nil {
-				return err
-			}
-			if _, err := u.store.openResident(r); err != nil {
-				damaged[r.register]++
-			}
-			return nil
-		})
-	for _, register := range slices.Sorted(maps.Keys(damaged)) {
-		u.account.Damaged = append(u.account.Damaged, Damage{File: fmt.Sprintf("what %s tells of %d residents", register, damaged[register])})
-	}
-	return err
-}
-
-func (u *unpacking) openWords(q asker) error {
-	return each(q, "SELECT system, mark, data_key, text FROM words", nil, func(rows *sql.Rows) error {
-		var system hub.SystemID
-		var mark, wrapped, text []byte
-		if err := rows.Scan(&system, &mark, &wrapped, &text); err != nil {
-			return err
-		}
-		if _, err := u.store.openLoose(wordPlace(system, mark), wrapped, text); err != nil {
-			u.account.Damaged = append(u.account.Damaged, Damage{File: fmt.Sprintf("a word of %s", system)})
-		}
-		return nil
-	})
-}
-
-func (u *unpacking) openTallies(q asker) error {
-	return each(q, "SELECT municipality, source, service, day, data_key, ids FROM sent", nil, func(rows *sql.Rows) error {
-		var t hub.Tally
-		var wrapped, ids []byte
-		if err := rows.Scan(&t.Municipality, &t.Source, &t.Service, &t.Day, &wrapped, &ids); err != nil {
-			return err
-		}
-		if _, err := u.store.openTally(t, wrapped, ids); err != nil {
-			u.account.Damaged = append(u.account.Damaged, Damage{File: fmt.Sprintf("the tally of %s of %s", t.Source, t.Day)})
-		}
-		return nil
-	})
-}
-
-// openPauses opens why systems were paused, and taken up again.
-func (u *unpacking) openPauses(q asker) error {
-	return each(q, "SELECT system, since, data_key, reason, ended_reason FROM pauses", nil, func(rows *sql.Rows) error {
-		var system hub.SystemID
-		var since int64
-		var wrapped, reason, ended []byte
-		if err := rows.Scan(&system, &since, &wrapped, &reason, &ended); err != nil {
-			return err
-		}
-		_, err := u.store.openLoose(pausePlace(system, since, "reason"), wrapped, reason)
-		if err == nil && ended != nil {
-			_, err = u.store.openLoose(pausePlace(system, since, "ended_reason"), wrapped, ended)
-		}
-		if err != nil {
-			u.account.Damaged = append(u.account.Damaged, Damage{File: fmt.Sprintf("why %s was paused", system)})
-		}
-		return nil
-	})
 }
 
 func (u *unpacking) eachBlob(text string) error {
@@ -454,7 +369,7 @@ func (u *unpacking) file(id string, size int64) error {
 		to = kept
 	}
 	sealed := io.TeeReader(u.tar, io.MultiWriter(sum, to))
-	if err := u.openFile(id, known, sealed); err != nil { // told apart from a damaged backup by what follows it
+	if err := u.store.OpenFile(u.ctx, known.of, id, known.blob, sealed); err != nil { // told apart from a damaged backup by what follows it
 		u.account.Damaged = append(u.account.Damaged, Damage{known.of, id})
 	}
 	if _, err := io.Copy(io.Discard, sealed); err != nil {
@@ -465,22 +380,6 @@ func (u *unpacking) file(id string, size int64) error {
 		return kept.Sync()
 	}
 	return nil
-}
-
-func (u *unpacking) openFile(id string, known knownBlob, sealed io.Reader) error {
-	owned, err := u.store.dataKey(u.ctx, known.of)
-	if err != nil {
-		return err
-	}
-	plain, err := owned.key.OpenReader(streamPlace(id), sealed)
-	if err != nil {
-		return err
-	}
-	if known.blob != (hub.Blob{}) {
-		plain = &verifying{plain: plain, want: known.blob, sum: sha256.New()}
-	}
-	_, err = io.Copy(io.Discard, plain)
-	return err
 }
 
 // manifest holds what has come against what the backup says that it holds.

@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const (
 // noteWord remembers a word that has no Step, sealed, and gives what its report is found
 // by when the word is translated. It is nil for a report whose word has one, and for what is
 // too long to be a word.
-func (b *batch) noteWord(r hub.Report, now time.Time) (mark []byte, err error) {
+func (b *Tx) noteWord(r hub.Report, now time.Time) (mark []byte, err error) {
 	word := hub.Normal(r.Word)
 	if r.Step != "" || word == "" || utf8.RuneCountInString(word) > longestWord {
 		return nil, nil
@@ -38,13 +38,13 @@ func (b *batch) noteWord(r hub.Report, now time.Time) (mark []byte, err error) {
 			return nil, err
 		}
 		if known {
-			return mark, b.exec("UPDATE words SET last = ? WHERE system = ? AND mark = ?", max(last, nanos(now)), r.System, mark)
+			return mark, b.Exec("UPDATE words SET last = ? WHERE system = ? AND mark = ?", max(last, Nanos(now)), r.System, mark)
 		}
 	}
 	return indexes[0], b.addWord(r, indexes[0], now)
 }
 
-func (b *batch) addWord(r hub.Report, mark []byte, now time.Time) error {
+func (b *Tx) addWord(r hub.Report, mark []byte, now time.Time) error {
 	var n int
 	if _, err := one(b, "SELECT count(*) FROM words WHERE system = ?", []any{r.System}, &n); err != nil || n >= mostWords {
 		return err
@@ -61,8 +61,8 @@ func (b *batch) addWord(r hub.Report, mark []byte, now time.Time) error {
 	if err := b.noteWrap(hub.Municipality(at.Municipality), wrapped); err != nil {
 		return err
 	}
-	return b.exec("INSERT INTO words (system, mark, data_key, text, first, last) VALUES (?, ?, ?, ?, ?, ?)",
-		r.System, mark, wrapped, text, nanos(now), nanos(now))
+	return b.Exec("INSERT INTO words (system, mark, data_key, text, first, last) VALUES (?, ?, ?, ?, ?, ?)",
+		r.System, mark, wrapped, text, Nanos(now), Nanos(now))
 }
 
 // wordPlace is where a word lies: a system may be several municipalities', and so its words.
@@ -86,7 +86,7 @@ func (s *Store) Translate(ctx context.Context, system hub.SystemID, words map[st
 	var all []hub.Effects
 	for more := true; more; {
 		var fxs []hub.Effects
-		err := s.commit(ctx, func(b *batch) (err error) {
+		err := s.commit(ctx, func(b *Tx) (err error) {
 			fxs, more, err = b.translate(system, steps, now)
 			return err
 		})
@@ -99,16 +99,16 @@ func (s *Store) Translate(ctx context.Context, system hub.SystemID, words map[st
 }
 
 // translate hears some of the reports that wait for a word, in the order in which they came.
-func (b *batch) translate(system hub.SystemID, steps map[string]hub.Step, now time.Time) (fxs []hub.Effects, more bool, err error) {
+func (b *Tx) translate(system hub.SystemID, steps map[string]hub.Step, now time.Time) (fxs []hub.Effects, more bool, err error) {
 	waiting, err := b.untranslated(system, steps)
 	if err != nil {
 		return nil, false, err
 	}
 	for _, r := range waiting {
-		if err := b.exec("UPDATE reports SET step = ?, mark = NULL WHERE n = ?", r.Step, r.n); err != nil {
+		if err := b.Exec("UPDATE reports SET step = ?, mark = NULL WHERE n = ?", r.Step, r.n); err != nil {
 			return nil, false, err
 		}
-		if err := b.exec("DELETE FROM words WHERE system = ? AND mark = ?", system, r.mark); err != nil {
+		if err := b.Exec("DELETE FROM words WHERE system = ? AND mark = ?", system, r.mark); err != nil {
 			return nil, false, err
 		}
 		if r.of == "" {
@@ -132,7 +132,7 @@ type waitingReport struct {
 	of   hub.CaseID // "" as long as it fits no delivery
 }
 
-func (b *batch) untranslated(system hub.SystemID, steps map[string]hub.Step) (waiting []waitingReport, err error) {
+func (b *Tx) untranslated(system hub.SystemID, steps map[string]hub.Step) (waiting []waitingReport, err error) {
 	args := []any{system}
 	for mark := range steps {
 		args = append(args, []byte(mark))
@@ -141,7 +141,7 @@ func (b *batch) untranslated(system hub.SystemID, steps map[string]hub.Step) (wa
 		r := waitingReport{earlyReport: earlyReport{Report: hub.Report{System: system}}}
 		var at int64
 		err := rows.Scan(&r.n, &r.ID, &r.Ref, &r.Key, &at, &r.Correction, &r.of, &r.mark)
-		r.At, r.Step = instant(at), steps[string(r.mark)]
+		r.At, r.Step = Instant(at), steps[string(r.mark)]
 		waiting = append(waiting, r)
 		return err
 	})
@@ -155,7 +155,7 @@ func waitingReports(words int) string {
 
 // hearLate moves a case on by what a system told of it once. What it has told since is later
 // news: it is not undone.
-func (b *batch) hearLate(r waitingReport, now time.Time) (hub.Effects, error) {
+func (b *Tx) hearLate(r waitingReport, now time.Time) (hub.Effects, error) {
 	c, err := b.load(r.of)
 	if errors.Is(err, hub.ErrNotFound) {
 		return hub.Effects{}, nil // nothing is left of it
@@ -178,13 +178,13 @@ func (b *batch) hearLate(r waitingReport, now time.Time) (hub.Effects, error) {
 
 // toldSince tells whether the system has told more of a case after a report, and whether it
 // has corrected itself.
-func (b *batch) toldSince(r waitingReport) (since, corrected bool, err error) {
+func (b *Tx) toldSince(r waitingReport) (since, corrected bool, err error) {
 	var corrections sql.NullInt64
 	_, err = one(b, toldSince, []any{r.of, r.System, r.n}, &corrections)
 	return corrections.Valid, corrections.Int64 > 0, err
 }
 
-const toldSince = "SELECT sum(correction) FROM reports WHERE case_id = ? AND system = ? AND n > ? AND step <> ''"
+const toldSince = "SELECT sum(CASE WHEN correction THEN 1 ELSE 0 END) FROM reports WHERE case_id = ? AND system = ? AND n > ? AND step <> ''"
 
 // deliveryOf finds the delivery of a case that a report is about.
 func deliveryOf(c hub.Case, r hub.Report) hub.Key {
@@ -208,8 +208,8 @@ func (s *Store) Untranslated(ctx context.Context, v hub.Viewer) ([]hub.Word, err
 	_, all := v.Municipalities()
 	var words []hub.Word
 	last := "" // the row of the word before
-	err := s.look(ctx, func(q asker) error {
-		return each(q, usedWords, nil, func(rows *sql.Rows) error {
+	err := s.look(ctx, func(q Asker) error {
+		return each(q, fmt.Sprintf(usedWords, s.dialect.First), nil, func(rows *sql.Rows) error {
 			var w hub.Word
 			var m, service sql.NullString
 			var mark, wrapped, text []byte
@@ -224,7 +224,7 @@ func (s *Store) Untranslated(ctx context.Context, v hub.Viewer) ([]hub.Word, err
 				return nil
 			}
 			last = at.Row
-			w.First, w.Last = instant(first), instant(latest)
+			w.First, w.Last = Instant(first), Instant(latest)
 			plain, err := s.openLoose(at, wrapped, text)
 			if errors.Is(err, hub.ErrContents) {
 				err = nil // that there is one can be read all the same
@@ -243,7 +243,7 @@ func (s *Store) Untranslated(ctx context.Context, v hub.Viewer) ([]hub.Word, err
 // usedWords counts the cases of each word by whose they are, of the times that it was used
 // last: a word that nobody cares to translate comes with every case there is.
 var usedWords = `SELECT w.system, w.mark, w.data_key, w.text, w.first, w.last, c.municipality, c.service, count(DISTINCT r.case_id)
-	FROM words w CROSS JOIN reports r ON r.n IN (SELECT n FROM reports WHERE system = w.system AND mark = w.mark
+	FROM words w %s reports r ON r.n IN (SELECT n FROM reports WHERE system = w.system AND mark = w.mark
 		ORDER BY n DESC LIMIT ` + strconv.Itoa(timesUsed) + `) LEFT JOIN cases c ON c.id = r.case_id
 	GROUP BY w.system, w.mark, c.municipality, c.service ORDER BY w.last DESC, w.system, w.mark`
 

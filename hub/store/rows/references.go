@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -16,7 +16,7 @@ func (s *Store) Named(ctx context.Context, v hub.Viewer, reference string) ([]hu
 	if reference == "" {
 		return nil, nil
 	}
-	err := s.look(ctx, func(q asker) error {
+	err := s.look(ctx, func(q Asker) error {
 		found, err := s.named(q, reference)
 		if err != nil {
 			return err
@@ -45,7 +45,7 @@ const (
 
 // named finds a reference as our own or the citizen's, then as a number that each system may
 // have given, and then as each platform's own.
-func (s *Store) named(q asker, reference string) (ids []hub.CaseID, err error) {
+func (s *Store) named(q Asker, reference string) (ids []hub.CaseID, err error) {
 	add := func(rows *sql.Rows) error {
 		var id hub.CaseID
 		err := rows.Scan(&id)
@@ -80,7 +80,7 @@ func (s *Store) named(q asker, reference string) (ids []hub.CaseID, err error) {
 	return ids, err
 }
 
-func originsOf(q asker) (origins []origin, err error) {
+func originsOf(q Asker) (origins []origin, err error) {
 	err = each(q, "SELECT municipality, source FROM origins", nil, func(rows *sql.Rows) error {
 		var o origin
 		err := rows.Scan(&o.municipality, &o.source)
@@ -93,7 +93,7 @@ func originsOf(q asker) (origins []origin, err error) {
 // Has tells which of a platform's own references are forms that have been received.
 func (s *Store) Has(ctx context.Context, v hub.Viewer, source hub.SystemID, m hub.Municipality, ids []string) (map[string]hub.ID, error) {
 	has := map[string]hub.ID{}
-	err := s.look(ctx, func(q asker) error {
+	err := s.look(ctx, func(q Asker) error {
 		for _, id := range ids {
 			of, err := s.instance(q, origin{m, source}, id)
 			if err != nil {
@@ -118,7 +118,7 @@ func (s *Store) Has(ctx context.Context, v hub.Viewer, source hub.SystemID, m hu
 }
 
 // instance gives the case of a platform's own reference, "" for none.
-func (s *Store) instance(q asker, o origin, id string) (of hub.CaseID, err error) {
+func (s *Store) instance(q Asker, o origin, id string) (of hub.CaseID, err error) {
 	for _, index := range s.keys.Indexes("case", string(o.municipality), string(o.source), id) {
 		found, err := one(q, "SELECT id FROM cases WHERE instance = ?", []any{index}, &of)
 		if found || err != nil {

@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"database/sql"
@@ -10,14 +10,14 @@ import (
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
-// loadCase reads a case and how its submissions and deliveries stand.
-func loadCase(q asker, id hub.CaseID) (hub.Case, error) {
+// loadCase reads a case and how its submissions and deliveries stand, locked if need be.
+func loadCase(q Asker, id hub.CaseID, lock string) (hub.Case, error) {
 	c := hub.Case{ID: id}
 	var stepAt int64
 	var tellers string
 	var expect sql.NullString
 	found, err := one(q, `SELECT municipality, source, service, step, step_at, ref, voice, teller, expect
-		FROM cases WHERE id = ?`, []any{id},
+		FROM cases WHERE id = ?`+lock, []any{id},
 		&c.Municipality, &c.Source, &c.Service, &c.Step, &stepAt, &c.Ref, &c.Voice, &tellers, &expect)
 	if err != nil {
 		return hub.Case{}, fmt.Errorf("read case %s: %w", id, err)
@@ -25,11 +25,11 @@ func loadCase(q asker, id hub.CaseID) (hub.Case, error) {
 	if !found {
 		return hub.Case{}, hub.ErrNotFound
 	}
-	c.StepAt, c.Tellers = instant(stepAt), systemsOf(tellers)
+	c.StepAt, c.Tellers = Instant(stepAt), systemsOf(tellers)
 	if expect.Valid && json.Unmarshal([]byte(expect.String), &c.Expect) != nil {
 		return hub.Case{}, fmt.Errorf("read case %s: %w", id, hub.ErrContents)
 	}
-	err = each(q, "SELECT "+progressColumns+" FROM progress WHERE case_id = ? ORDER BY place", []any{id},
+	err = each(q, "SELECT "+ProgressColumns+" FROM progress WHERE case_id = ? ORDER BY place", []any{id},
 		func(rows *sql.Rows) error { return addProgress(&c, rows) })
 	if err != nil {
 		return hub.Case{}, fmt.Errorf("read case %s: %w", id, err)
@@ -70,7 +70,8 @@ func addProgress(c *hub.Case, rows *sql.Rows) error {
 	return nil
 }
 
-const progressColumns = `key, kind, state, reason, note, since, due, lease_boot, lease_token, lease_until,
+// ProgressColumns are what a row of progress has beside case_id, place, municipality, queue and ref.
+const ProgressColumns = `key, kind, state, reason, note, since, due, lease_boot, lease_token, lease_until,
 	attempts, crashes, waiting, revision, submission, leg, system, operation, level, lag, after, step,
 	sha256, receipt, misses, asking, doubt, on_wire, rare`
 
@@ -86,7 +87,7 @@ func scanProgress(rows *sql.Rows) (hub.Progress, error) {
 	if err != nil {
 		return hub.Progress{}, err
 	}
-	p.Since, p.Due, p.Lease.Until, p.Asking = instant(since), instant(due), instant(until), instant(asking)
+	p.Since, p.Due, p.Lease.Until, p.Asking = Instant(since), Instant(due), Instant(until), Instant(asking)
 	copy(p.SHA256[:], sum)
 	if receipt.Valid && json.Unmarshal([]byte(receipt.String), &p.Receipt) != nil {
 		return hub.Progress{}, hub.ErrContents
@@ -113,7 +114,7 @@ type rare struct {
 
 // putProgress writes a row, or all that may ever change of one that is there: also to
 // which system it goes, when a person has had it planned anew.
-const putProgress = `INSERT INTO progress (case_id, place, municipality, queue, ref, ` + progressColumns + `)
+const putProgress = `INSERT INTO progress (case_id, place, municipality, queue, ref, ` + ProgressColumns + `)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (key) DO UPDATE SET queue = excluded.queue, ref = excluded.ref, state = excluded.state,
 	reason = excluded.reason, note = excluded.note, since = excluded.since, due = excluded.due,
@@ -128,7 +129,7 @@ const changeProgress = `UPDATE progress SET queue = ?, ref = ?, state = ?, reaso
 	lease_boot = ?, lease_token = ?, lease_until = ?, attempts = ?, crashes = ?, waiting = ?, revision = ?,
 	sha256 = ?, receipt = ?, misses = ?, asking = ?, doubt = ?, on_wire = ?, rare = ? WHERE key = ?`
 
-func (b *batch) putProgress(c hub.Case, place int, p hub.Progress, fresh bool) error {
+func (b *Tx) putProgress(c hub.Case, place int, p hub.Progress, fresh bool) error {
 	var sum []byte
 	if p.SHA256 != ([32]byte{}) {
 		sum = p.SHA256[:]
@@ -143,28 +144,28 @@ func (b *batch) putProgress(c hub.Case, place int, p hub.Progress, fresh bool) e
 		return err
 	}
 	if !fresh {
-		return b.exec(changeProgress, orNull(queueOf(p)), orNull(reportRef(p)), p.State, p.Reason, p.Note,
-			nanos(p.Since), nanos(p.Due), p.Lease.Boot, p.Lease.Token, nanos(p.Lease.Until), p.Attempts, p.Crashes,
-			p.Waiting, p.Revision, sum, receipt, p.Misses, nanos(p.Asking), p.Doubt, p.OnWire, few, p.Key)
+		return b.Exec(changeProgress, orNull(queueOf(p)), orNull(reportRef(p)), p.State, p.Reason, p.Note,
+			Nanos(p.Since), Nanos(p.Due), p.Lease.Boot, p.Lease.Token, Nanos(p.Lease.Until), p.Attempts, p.Crashes,
+			p.Waiting, p.Revision, sum, receipt, p.Misses, Nanos(p.Asking), p.Doubt, p.OnWire, few, p.Key)
 	}
-	return b.exec(putProgress, c.ID, place, c.Municipality, orNull(queueOf(p)), orNull(reportRef(p)),
-		p.Key, p.Kind, p.State, p.Reason, p.Note, nanos(p.Since), nanos(p.Due),
-		p.Lease.Boot, p.Lease.Token, nanos(p.Lease.Until), p.Attempts, p.Crashes, p.Waiting, p.Revision,
+	return b.Exec(putProgress, c.ID, place, c.Municipality, orNull(queueOf(p)), orNull(reportRef(p)),
+		p.Key, p.Kind, p.State, p.Reason, p.Note, Nanos(p.Since), Nanos(p.Due),
+		p.Lease.Boot, p.Lease.Token, Nanos(p.Lease.Until), p.Attempts, p.Crashes, p.Waiting, p.Revision,
 		p.Submission, p.Leg, p.System, p.Operation, p.Level, int64(p.Lag), p.After, p.Step,
-		sum, receipt, p.Misses, nanos(p.Asking), p.Doubt, p.OnWire, few)
+		sum, receipt, p.Misses, Nanos(p.Asking), p.Doubt, p.OnWire, few)
 }
 
 // putCase writes what a case is apart from its rows.
-func (b *batch) putCase(c hub.Case, instance []byte) error {
+func (b *Tx) putCase(c hub.Case, instance []byte) error {
 	expect, err := jsonOrNull(c.Expect, c.Expect == nil)
 	if err != nil {
 		return err
 	}
-	return b.exec(`INSERT INTO cases (id, instance, municipality, source, service, step, step_at, ref, voice, teller, expect)
+	return b.Exec(`INSERT INTO cases (id, instance, municipality, source, service, step, step_at, ref, voice, teller, expect)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET step = excluded.step, step_at = excluded.step_at, ref = excluded.ref,
 		voice = excluded.voice, teller = excluded.teller, expect = excluded.expect`,
-		c.ID, instance, c.Municipality, c.Source, c.Service, c.Step, nanos(c.StepAt), c.Ref, c.Voice, listOf(c.Tellers), expect)
+		c.ID, instance, c.Municipality, c.Source, c.Service, c.Step, Nanos(c.StepAt), c.Ref, c.Voice, listOf(c.Tellers), expect)
 }
 
 // forms is the queue of the submissions; a delivery's is its system's ID, which has a
@@ -197,9 +198,9 @@ func reportRef(p hub.Progress) string {
 	return p.Receipt.Number
 }
 
-// nanos is how a time is stored: nanoseconds since 1970, 0 for no time. A time too far
+// Nanos is how a time is stored: nanoseconds since 1970, 0 for no time. A time too far
 // away for that is stored as the farthest there is.
-func nanos(t time.Time) int64 {
+func Nanos(t time.Time) int64 {
 	switch {
 	case t.IsZero():
 		return 0
@@ -211,7 +212,8 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-func instant(nanos int64) time.Time {
+// Instant is what Nanos stored.
+func Instant(nanos int64) time.Time {
 	if nanos == 0 {
 		return time.Time{}
 	}

@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 // Bookmark gives how far a register's files have been read.
 func (s *Store) Bookmark(ctx context.Context, register hub.SystemID) (b hub.Bookmark, err error) {
-	err = s.look(ctx, func(q asker) error {
+	err = s.look(ctx, func(q Asker) error {
 		b, err = bookmarkOf(q, register)
 		return err
 	})
@@ -24,11 +24,11 @@ func (s *Store) Bookmark(ctx context.Context, register hub.SystemID) (b hub.Book
 	return b, nil
 }
 
-func bookmarkOf(q asker, register hub.SystemID) (b hub.Bookmark, err error) {
+func bookmarkOf(q Asker, register hub.SystemID) (b hub.Bookmark, err error) {
 	var asOf int64
 	_, err = one(q, "SELECT files, shown, from_file, posts, as_of, note FROM bookmarks WHERE register = ?",
 		[]any{register}, &b.Files, &b.Shown, &b.From, &b.Posts, &asOf, &b.Note)
-	b.AsOf = instant(asOf)
+	b.AsOf = Instant(asOf)
 	return b, err
 }
 
@@ -54,7 +54,7 @@ const saysOf = `SELECT file, municipality, data_key, sealed FROM residents
 
 // findResidents gives the rows that say something, sealed.
 func (s *Store) findResidents(ctx context.Context, register hub.SystemID, ids []hub.PersonID, coming bool) (found []residentRow, err error) {
-	return found, s.look(ctx, func(q asker) error {
+	return found, s.look(ctx, func(q Asker) error {
 		at, err := bookmarkOf(q, register)
 		if err != nil {
 			return err
@@ -83,7 +83,7 @@ func (s *Store) KeepResidents(ctx context.Context, register hub.SystemID, m hub.
 		rows, err = s.sealResidents(register, m, at.Reading(), told, gone)
 	}
 	if err == nil {
-		err = s.commit(ctx, func(b *batch) error { return b.keepResidents(register, at, rows) })
+		err = s.commit(ctx, func(b *Tx) error { return b.keepResidents(register, at, rows) })
 	}
 	if err != nil {
 		return fmt.Errorf("write residents of %s: %w", register, err)
@@ -99,8 +99,8 @@ func (s *Store) KeepResidents(ctx context.Context, register hub.SystemID, m hub.
 // beginReading makes room for a part. Before the first of a file nothing is left of one that
 // was read in vain.
 func (s *Store) beginReading(ctx context.Context, register hub.SystemID, at hub.Bookmark) error {
-	if !s.disk.room() {
-		return hub.ErrStorage
+	if err := s.engine.Room(); err != nil {
+		return err
 	}
 	was, err := s.Bookmark(ctx, register)
 	switch {
@@ -168,7 +168,10 @@ func (s *Store) openResident(r residentRow) (hub.Person, error) {
 	return answers[0].Persons[0], nil
 }
 
-func (b *batch) keepResidents(register hub.SystemID, at hub.Bookmark, rows []residentRow) error {
+func (b *Tx) keepResidents(register hub.SystemID, at hub.Bookmark, rows []residentRow) error {
+	if err := b.alone("register", []byte(register)); err != nil {
+		return err
+	}
 	was, err := bookmarkOf(b, register)
 	switch {
 	case err != nil:
@@ -181,19 +184,19 @@ func (b *batch) keepResidents(register hub.SystemID, at hub.Bookmark, rows []res
 			return err
 		}
 	}
-	return b.exec(`INSERT INTO bookmarks (register, files, shown, from_file, posts, as_of, note) VALUES (?, ?, ?, ?, ?, ?, ?)
+	return b.Exec(`INSERT INTO bookmarks (register, files, shown, from_file, posts, as_of, note) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (register) DO UPDATE SET files = excluded.files, shown = excluded.shown, from_file = excluded.from_file,
 		posts = excluded.posts, as_of = excluded.as_of, note = excluded.note`,
-		register, at.Files, at.Shown, at.From, at.Posts, nanos(at.AsOf), at.Note)
+		register, at.Files, at.Shown, at.From, at.Posts, Nanos(at.AsOf), at.Note)
 }
 
-func (b *batch) putResident(r residentRow) error {
+func (b *Tx) putResident(r residentRow) error {
 	if r.wrapped != nil {
 		if err := b.noteWrap(r.municipality, r.wrapped); err != nil {
 			return err
 		}
 	}
-	return b.exec(`INSERT INTO residents (register, person, file, municipality, data_key, sealed) VALUES (?, ?, ?, ?, ?, ?)
+	return b.Exec(`INSERT INTO residents (register, person, file, municipality, data_key, sealed) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (register, person, file) DO UPDATE SET municipality = excluded.municipality,
 		data_key = excluded.data_key, sealed = excluded.sealed`,
 		r.register, r.person, r.file, r.municipality, r.wrapped, r.sealed)
@@ -224,13 +227,16 @@ func (s *Store) forgetIdle(ctx context.Context, register hub.SystemID) error {
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		err = s.commit(ctx, func(b *batch) error {
+		err = s.commit(ctx, func(b *Tx) error {
+			if err := b.alone("register", []byte(register)); err != nil {
+				return err
+			}
 			now, err := bookmarkOf(b, register)
 			if err != nil || now.Files != at.Files || now.Posts != at.Posts {
 				return errors.Join(err, hub.ErrConflict) // somebody reads a file meanwhile
 			}
 			for _, r := range rows {
-				if err := b.exec("DELETE FROM residents WHERE register = ? AND person = ? AND file = ?", register, r.person, r.file); err != nil {
+				if err := b.Exec("DELETE FROM residents WHERE register = ? AND person = ? AND file = ?", register, r.person, r.file); err != nil {
 					return err
 				}
 			}
@@ -243,7 +249,7 @@ func (s *Store) forgetIdle(ctx context.Context, register hub.SystemID) error {
 }
 
 func (s *Store) findIdle(ctx context.Context, register hub.SystemID) (at hub.Bookmark, found []residentRow, err error) {
-	err = s.look(ctx, func(q asker) error {
+	err = s.look(ctx, func(q Asker) error {
 		if at, err = bookmarkOf(q, register); err != nil {
 			return err
 		}

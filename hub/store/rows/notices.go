@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -14,11 +14,11 @@ func (s *Store) SaveNotice(ctx context.Context, n hub.Notice) (hub.Notice, error
 	if n.ID == "" {
 		n.ID = s.o.NewID()
 	}
-	err := s.commit(ctx, func(b *batch) error {
-		return b.exec(`INSERT INTO notices (id, municipality, swedish, english, begins, ends, by) VALUES (?, ?, ?, ?, ?, ?, ?)
+	err := s.commit(ctx, func(b *Tx) error {
+		return b.Exec(`INSERT INTO notices (id, municipality, swedish, english, begins, ends, by) VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET swedish = excluded.swedish, english = excluded.english,
 			begins = excluded.begins, ends = excluded.ends, by = excluded.by`,
-			n.ID, n.Municipality, n.Swedish, n.English, nanos(n.From), nanos(n.Until), n.By)
+			n.ID, n.Municipality, n.Swedish, n.English, Nanos(n.From), Nanos(n.Until), n.By)
 	})
 	if err != nil {
 		return hub.Notice{}, fmt.Errorf("write notice: %w", err)
@@ -29,13 +29,13 @@ func (s *Store) SaveNotice(ctx context.Context, n hub.Notice) (hub.Notice, error
 // Notices gives the service notices that have not ended, of all municipalities.
 func (s *Store) Notices(ctx context.Context, now time.Time) ([]hub.Notice, error) {
 	var notices []hub.Notice
-	err := s.look(ctx, func(q asker) error {
+	err := s.look(ctx, func(q Asker) error {
 		return each(q, `SELECT id, municipality, swedish, english, begins, ends, by FROM notices
-			WHERE ends > ? ORDER BY begins, id`, []any{nanos(now)}, func(rows *sql.Rows) error {
+			WHERE ends > ? ORDER BY begins, id`, []any{Nanos(now)}, func(rows *sql.Rows) error {
 			var n hub.Notice
 			var from, until int64
 			err := rows.Scan(&n.ID, &n.Municipality, &n.Swedish, &n.English, &from, &until, &n.By)
-			n.From, n.Until = instant(from), instant(until)
+			n.From, n.Until = Instant(from), Instant(until)
 			notices = append(notices, n)
 			return err
 		})

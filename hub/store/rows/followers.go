@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -24,7 +24,7 @@ func (s *Store) followersBy(f *hub.Following) [][]byte {
 // Follow says who may follow a case beside who sent its forms in.
 func (s *Store) Follow(ctx context.Context, c hub.CaseID, f hub.Following, now time.Time) error {
 	persons := s.followersBy(&f)
-	err := s.commit(ctx, func(b *batch) error {
+	err := s.commit(ctx, func(b *Tx) error {
 		if _, err := b.load(c); err != nil {
 			return err
 		}
@@ -38,20 +38,20 @@ func (s *Store) Follow(ctx context.Context, c hub.CaseID, f hub.Following, now t
 
 // putOthers writes who may follow a case beside who sent its forms in, in the place of who
 // could before. Mostly that is nobody, and was.
-func (b *batch) putOthers(c hub.CaseID, persons [][]byte, now time.Time) error {
+func (b *Tx) putOthers(c hub.CaseID, persons [][]byte, now time.Time) error {
 	var had int
 	if _, err := one(b, anyOthers, []any{c}, &had); err != nil {
 		return err
 	}
 	if had > 0 {
-		if err := b.exec("DELETE FROM followers WHERE case_id = ? AND checked <> 0", c); err != nil {
+		if err := b.Exec("DELETE FROM followers WHERE case_id = ? AND checked <> 0", c); err != nil {
 			return err
 		}
 	}
 	return b.addFollowers(persons, c, now)
 }
 
-func (b *batch) addFollowers(persons [][]byte, c hub.CaseID, now time.Time) error {
+func (b *Tx) addFollowers(persons [][]byte, c hub.CaseID, now time.Time) error {
 	for _, person := range persons {
 		if err := b.addFollower(person, c, now); err != nil {
 			return err
@@ -64,13 +64,13 @@ const anyOthers = "SELECT count(*) FROM followers WHERE case_id = ? AND checked 
 
 // addFollower lets somebody follow a case: for good, when she sent a form of it in and
 // checked is zero; else for a while from then.
-func (b *batch) addFollower(person []byte, c hub.CaseID, checked time.Time) error {
-	return b.exec(`INSERT INTO followers (person, case_id, checked) VALUES (?, ?, ?)
-		ON CONFLICT DO UPDATE SET checked = min(checked, excluded.checked)`, person, c, nanos(checked))
+func (b *Tx) addFollower(person []byte, c hub.CaseID, checked time.Time) error {
+	return b.Exec(`INSERT INTO followers (person, case_id, checked) VALUES (?, ?, ?)
+		ON CONFLICT (person, case_id) DO UPDATE SET checked = `+b.s.dialect.Least+`(followers.checked, excluded.checked)`, person, c, Nanos(checked))
 }
 
 // freshSince is since when a register must have said that somebody may follow a case.
-func (s *Store) freshSince() int64 { return nanos(s.o.Clock().Add(-hub.FollowingLasts)) }
+func (s *Store) freshSince() int64 { return Nanos(s.o.Clock().Add(-hub.FollowingLasts)) }
 
 // indexes are the blind indexes of the numbers that a citizen has or has had.
 func (s *Store) indexes(v hub.Viewer) [][]byte {
@@ -89,7 +89,7 @@ func (s *Store) indexes(v hub.Viewer) [][]byte {
 func (s *Store) Overdue(ctx context.Context, v hub.Viewer, now time.Time) ([]hub.CaseID, error) {
 	text, args := s.overdueQuery(v, now)
 	var ids []hub.CaseID
-	err := s.look(ctx, func(q asker) error {
+	err := s.look(ctx, func(q Asker) error {
 		return each(q, text, args, func(rows *sql.Rows) error {
 			var id hub.CaseID
 			err := rows.Scan(&id)
@@ -111,7 +111,7 @@ func (s *Store) overdueQuery(v hub.Viewer, now time.Time) (string, []any) {
 	}
 	text := "SELECT case_id FROM followers WHERE person IN (" + marks(len(args)) +
 		") GROUP BY case_id HAVING min(checked) <> 0 AND max(checked) <= ? ORDER BY case_id"
-	return text, append(args, nanos(now.Add(-hub.FollowingLasts)))
+	return text, append(args, Nanos(now.Add(-hub.FollowingLasts)))
 }
 
 // Marks gives what a citizen is known by in Tail.
@@ -127,9 +127,9 @@ func (s *Store) Marks(v hub.Viewer) []hub.Mark {
 func (s *Store) Tail(ctx context.Context, after uint64, limit int) ([]hub.Told, error) {
 	text, args := s.feedQuery(hub.AsHub(), "", after)
 	var lines []hub.Told
-	err := s.look(ctx, func(q asker) error {
+	err := s.lookAtLines(ctx, func(q Asker) error {
 		err := each(q, text+" LIMIT ?", append(args, limitOf(limit)), func(rows *sql.Rows) error {
-			line, err := s.statusFor(q, hub.AsHub(), rows)
+			line, _, err := scanStatus(rows)
 			lines = append(lines, hub.Told{Status: line})
 			return err
 		})
@@ -145,7 +145,7 @@ func (s *Store) Tail(ctx context.Context, after uint64, limit int) ([]hub.Told, 
 }
 
 // addFollowers asks once for each case, however many of the lines it has.
-func (s *Store) addFollowers(q asker, lines []hub.Told) (err error) {
+func (s *Store) addFollowers(q Asker, lines []hub.Told) (err error) {
 	known := map[hub.CaseID][]hub.Mark{}
 	for i := range lines {
 		id := lines[i].Case
@@ -161,7 +161,7 @@ func (s *Store) addFollowers(q asker, lines []hub.Told) (err error) {
 
 const whoFollows = "SELECT person FROM followers WHERE case_id = ? AND (checked = 0 OR checked > ?)"
 
-func (s *Store) followersOf(q asker, id hub.CaseID) ([]hub.Mark, error) {
+func (s *Store) followersOf(q Asker, id hub.CaseID) ([]hub.Mark, error) {
 	var all []hub.Mark
 	err := each(q, whoFollows, []any{id, s.freshSince()}, func(rows *sql.Rows) error {
 		var index []byte
@@ -175,7 +175,7 @@ func (s *Store) followersOf(q asker, id hub.CaseID) ([]hub.Mark, error) {
 // FeedEnd gives the number of the feed's last line, 0 when it is empty.
 func (s *Store) FeedEnd(ctx context.Context) (uint64, error) {
 	var end int64
-	err := s.look(ctx, func(q asker) error {
+	err := s.lookAtLines(ctx, func(q Asker) error {
 		_, err := one(q, "SELECT coalesce(max(seq), 0) FROM feed", nil, &end)
 		return err
 	})

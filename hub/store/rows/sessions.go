@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 // KeepSession stores a citizen's login that has just begun, or that it is still in use. One
 // that was ended meanwhile is not brought back: ErrNotFound.
 func (s *Store) KeepSession(ctx context.Context, n hub.Session) error {
-	err := s.commit(ctx, func(b *batch) error {
+	err := s.commit(ctx, func(b *Tx) error {
 		if !n.Seen.After(n.Begun) {
-			return b.exec("INSERT INTO sessions (id, sealed, begun, seen) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-				n.ID[:], n.Sealed, nanos(n.Begun), nanos(n.Seen))
+			return b.Exec("INSERT INTO sessions (id, sealed, begun, seen) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+				n.ID[:], n.Sealed, Nanos(n.Begun), Nanos(n.Seen))
 		}
 		var seen int64
 		found, err := one(b, "SELECT seen FROM sessions WHERE id = ?", []any{n.ID[:]}, &seen)
@@ -23,10 +23,10 @@ func (s *Store) KeepSession(ctx context.Context, n hub.Session) error {
 			return err
 		case !found:
 			return hub.ErrNotFound
-		case seen >= nanos(n.Seen):
+		case seen >= Nanos(n.Seen):
 			return nil
 		}
-		return b.exec("UPDATE sessions SET seen = ? WHERE id = ?", nanos(n.Seen), n.ID[:])
+		return b.Exec("UPDATE sessions SET seen = ? WHERE id = ?", Nanos(n.Seen), n.ID[:])
 	})
 	if err != nil {
 		return fmt.Errorf("write session: %w", err)
@@ -38,7 +38,7 @@ func (s *Store) KeepSession(ctx context.Context, n hub.Session) error {
 func (s *Store) Session(ctx context.Context, id [32]byte) (hub.Session, error) {
 	n := hub.Session{ID: id}
 	var begun, seen int64
-	err := s.look(ctx, func(q asker) error {
+	err := s.look(ctx, func(q Asker) error {
 		found, err := one(q, "SELECT sealed, begun, seen FROM sessions WHERE id = ?", []any{id[:]}, &n.Sealed, &begun, &seen)
 		if err == nil && !found {
 			err = hub.ErrNotFound
@@ -48,14 +48,14 @@ func (s *Store) Session(ctx context.Context, id [32]byte) (hub.Session, error) {
 	if err != nil {
 		return hub.Session{}, fmt.Errorf("read session: %w", err)
 	}
-	n.Begun, n.Seen = instant(begun), instant(seen)
+	n.Begun, n.Seen = Instant(begun), Instant(seen)
 	return n, nil
 }
 
 // EndSession forgets a login, and all that were last in use before a time.
 func (s *Store) EndSession(ctx context.Context, id [32]byte, before time.Time) error {
-	err := s.commit(ctx, func(b *batch) error {
-		return b.exec("DELETE FROM sessions WHERE id = ? OR seen < ?", id[:], nanos(before))
+	err := s.commit(ctx, func(b *Tx) error {
+		return b.Exec("DELETE FROM sessions WHERE id = ? OR seen < ?", id[:], Nanos(before))
 	})
 	if err != nil {
 		return fmt.Errorf("end session: %w", err)

@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 // Pause stores that a system is paused.
 func (s *Store) Pause(ctx context.Context, p hub.Pause) error {
-	at := pausePlace(p.System, nanos(p.Since), "reason")
+	at := pausePlace(p.System, Nanos(p.Since), "reason")
 	key, wrapped, err := s.keys.NewDataKey(at.Municipality, at.Row)
 	if err != nil {
 		return fmt.Errorf("pause %s: %w", p.System, err)
@@ -23,7 +23,7 @@ func (s *Store) Pause(ctx context.Context, p hub.Pause) error {
 	if err != nil {
 		return fmt.Errorf("pause %s: %w", p.System, err)
 	}
-	err = s.commit(ctx, func(b *batch) error {
+	err = s.commit(ctx, func(b *Tx) error {
 		switch _, paused, err := b.present(p.System); {
 		case err != nil:
 			return err
@@ -33,8 +33,8 @@ func (s *Store) Pause(ctx context.Context, p hub.Pause) error {
 		if err := b.noteWrap(hub.Municipality(at.Municipality), wrapped); err != nil {
 			return err
 		}
-		return b.exec("INSERT INTO pauses (system, since, by, data_key, reason, ended, ended_by) VALUES (?, ?, ?, ?, ?, 0, '')",
-			p.System, nanos(p.Since), p.By, wrapped, reason)
+		return b.Exec("INSERT INTO pauses (system, since, by, data_key, reason, ended, ended_by) VALUES (?, ?, ?, ?, ?, 0, '')",
+			p.System, Nanos(p.Since), p.By, wrapped, reason)
 	})
 	if err != nil {
 		return fmt.Errorf("pause %s: %w", p.System, err)
@@ -44,7 +44,7 @@ func (s *Store) Pause(ctx context.Context, p hub.Pause) error {
 
 // Resume stores that a system is no longer paused, by whom and why.
 func (s *Store) Resume(ctx context.Context, system hub.SystemID, by, reason string, now time.Time) error {
-	err := s.commit(ctx, func(b *batch) error {
+	err := s.commit(ctx, func(b *Tx) error {
 		p, paused, err := b.present(system)
 		switch {
 		case err != nil:
@@ -56,7 +56,7 @@ func (s *Store) Resume(ctx context.Context, system hub.SystemID, by, reason stri
 		if err != nil {
 			return err
 		}
-		return b.exec("UPDATE pauses SET ended = ?, ended_by = ?, ended_reason = ? WHERE n = ?", nanos(now), by, sealed, p.n)
+		return b.Exec("UPDATE pauses SET ended = ?, ended_by = ?, ended_reason = ? WHERE n = ?", Nanos(now), by, sealed, p.n)
 	})
 	if err != nil {
 		return fmt.Errorf("resume %s: %w", system, err)
@@ -70,7 +70,7 @@ type presentPause struct {
 	wrapped  []byte
 }
 
-func (b *batch) present(system hub.SystemID) (p presentPause, paused bool, err error) {
+func (b *Tx) present(system hub.SystemID) (p presentPause, paused bool, err error) {
 	paused, err = one(b, "SELECT n, since, data_key FROM pauses WHERE system = ? AND ended = 0", []any{system}, &p.n, &p.since, &p.wrapped)
 	return p, paused, err
 }
@@ -94,7 +94,7 @@ func pausePlace(system hub.SystemID, since int64, column string) seal.Place {
 // Pauses gives the systems that are paused.
 func (s *Store) Pauses(ctx context.Context) ([]hub.Pause, error) {
 	var pauses []hub.Pause
-	err := s.look(ctx, func(q asker) error {
+	err := s.look(ctx, func(q Asker) error {
 		return each(q, presentPauses, nil, func(rows *sql.Rows) error {
 			var p hub.Pause
 			var since int64
@@ -106,7 +106,7 @@ func (s *Store) Pauses(ctx context.Context) ([]hub.Pause, error) {
 			if errors.Is(err, hub.ErrContents) {
 				err = nil // it is paused all the same
 			}
-			p.Since, p.Reason = instant(since), string(plain)
+			p.Since, p.Reason = Instant(since), string(plain)
 			pauses = append(pauses, p)
 			return err
 		})
@@ -126,7 +126,7 @@ const told = `progress p JOIN cases c ON c.id = p.case_id
 
 // countTold counts with what was told of each case in the period all from there on.
 const countTold = `WITH first AS MATERIALIZED (
-	SELECT p.case_id AS id, c.municipality, c.service, p.system, count(*) AS told, min(p.place) AS place FROM ` + told + ` GROUP BY 1)
+	SELECT p.case_id AS id, c.municipality, c.service, p.system, count(*) AS told, min(p.place) AS place FROM ` + told + ` GROUP BY 1, 2, 3, 4)
 	SELECT municipality, service, count(*), sum(told), sum((SELECT count(*) FROM progress p WHERE p.case_id = first.id
 		AND p.place >= first.place AND p.kind = 'telling' AND p.state = 'DELIVERED' AND p.system = first.system))
 	FROM first GROUP BY 1, 2`
@@ -138,8 +138,8 @@ const casesTold = "SELECT p.case_id, c.municipality, c.service FROM " + told + "
 func (s *Store) CountTold(ctx context.Context, v hub.Viewer, r hub.Retelling) (hub.Extent, error) {
 	var extent hub.Extent
 	municipalities := map[hub.Municipality]bool{}
-	err := s.look(ctx, func(q asker) error {
-		return each(q, countTold, []any{r.System, nanos(r.From), nanos(r.Until)}, func(rows *sql.Rows) error {
+	err := s.look(ctx, func(q Asker) error {
+		return each(q, countTold, []any{r.System, Nanos(r.From), Nanos(r.Until)}, func(rows *sql.Rows) error {
 			var m hub.Municipality
 			var service string
 			var cases, tellings, all int
@@ -162,8 +162,8 @@ func (s *Store) CountTold(ctx context.Context, v hub.Viewer, r hub.Retelling) (h
 func (s *Store) CasesTold(ctx context.Context, v hub.Viewer, r hub.Retelling, n int) ([]hub.CaseID, error) {
 	var ids []hub.CaseID
 	seen := map[hub.CaseID]bool{}
-	err := s.look(ctx, func(q asker) error {
-		return each(q, casesTold, []any{r.System, nanos(r.From), nanos(r.Until)}, func(rows *sql.Rows) error {
+	err := s.look(ctx, func(q Asker) error {
+		return each(q, casesTold, []any{r.System, Nanos(r.From), Nanos(r.Until)}, func(rows *sql.Rows) error {
 			var id hub.CaseID
 			var m hub.Municipality
 			var service string

@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"crypto/rand"

@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -22,8 +22,8 @@ const handlingTimes = `SELECT f.step, f.at - s.inkommen FROM feed f JOIN submiss
 // Step that they came to after a time.
 func (s *Store) Handling(ctx context.Context, m hub.Municipality, service string, after time.Time) (map[hub.Step]hub.Spread, error) {
 	took := map[hub.Step][]time.Duration{}
-	err := s.look(ctx, func(q asker) error {
-		return each(q, handlingTimes, []any{m, service, nanos(after)}, func(rows *sql.Rows) error {
+	err := s.look(ctx, func(q Asker) error {
+		return each(q, handlingTimes, []any{m, service, Nanos(after)}, func(rows *sql.Rows) error {
 			var step hub.Step
 			var d int64
 			err := rows.Scan(&step, &d)

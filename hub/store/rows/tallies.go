@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -26,14 +26,14 @@ func (s *Store) SaveTally(ctx context.Context, t hub.Tally) error {
 	if err != nil {
 		return fmt.Errorf("write tally: %w", err)
 	}
-	err = s.commit(ctx, func(b *batch) error {
+	err = s.commit(ctx, func(b *Tx) error {
 		if err := b.noteWrap(hub.Municipality(at.Municipality), wrapped); err != nil {
 			return err
 		}
-		return b.exec(`INSERT INTO sent (municipality, source, service, day, sent, data_key, ids, by, at)
+		return b.Exec(`INSERT INTO sent (municipality, source, service, day, sent, data_key, ids, by, at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day, municipality, source, service) DO UPDATE SET
 			sent = excluded.sent, data_key = excluded.data_key, ids = excluded.ids, by = excluded.by, at = excluded.at`,
-			t.Municipality, t.Source, t.Service, t.Day, t.Sent, wrapped, ids, t.By, nanos(t.At))
+			t.Municipality, t.Source, t.Service, t.Day, t.Sent, wrapped, ids, t.By, Nanos(t.At))
 	})
 	if err != nil {
 		return fmt.Errorf("write tally: %w", err)
@@ -54,7 +54,7 @@ func tallyPlace(t hub.Tally) seal.Place {
 // Tallies gives what platforms have said of the days from a day to another, both included.
 func (s *Store) Tallies(ctx context.Context, v hub.Viewer, from, to hub.Date) ([]hub.Tally, error) {
 	var tallies []hub.Tally
-	err := s.look(ctx, func(q asker) error {
+	err := s.look(ctx, func(q Asker) error {
 		return each(q, `SELECT municipality, source, service, day, sent, data_key, ids, by, at FROM sent
 			WHERE day >= ? AND day <= ? ORDER BY day, municipality, source, service`, []any{from, to}, func(rows *sql.Rows) error {
 			var t hub.Tally
@@ -64,7 +64,7 @@ func (s *Store) Tallies(ctx context.Context, v hub.Viewer, from, to hub.Date) ([
 			if err != nil || !v.Sees(t.Municipality, t.Service) {
 				return err
 			}
-			t.At = instant(at)
+			t.At = Instant(at)
 			t.IDs, err = s.openTally(t, wrapped, ids)
 			tallies = append(tallies, t)
 			return err

@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -12,71 +12,16 @@ import (
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
-// look reads within one transaction, so that what it gives belongs together.
-func (s *Store) look(ctx context.Context, read func(asker) error) error {
-	var r *reader
-	select {
-	case r = <-s.readers:
-		defer func() { s.readers <- r }()
-	case <-s.done:
-		return errClosed
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if err := r.begin(ctx, s.read); err != nil {
-		return fmt.Errorf("read: %w", err)
-	}
-	defer r.conn.ExecContext(background, "ROLLBACK")
-	return read(glance{ctx, r})
+// sees reports whether v may see what the wall has let through: of a client SQL can tell
+// only the municipality.
+func sees(v hub.Viewer, m hub.Municipality, service string) bool {
+	_, citizen := v.Citizen()
+	return citizen || v.Sees(m, service)
 }
 
-// readersAtOnce is how many may look at the same time.
-const readersAtOnce = 8
-
-// A reader is a connection that reads, with the statements that it has prepared.
-type reader struct {
-	conn  *sql.Conn
-	asked statements
-}
-
-func newReaders() chan *reader {
-	readers := make(chan *reader, readersAtOnce)
-	for range readersAtOnce {
-		readers <- &reader{}
-	}
-	return readers
-}
-
-// begin begins a transaction, which sees the database as it is now.
-func (r *reader) begin(ctx context.Context, db *sql.DB) (err error) {
-	if r.conn == nil {
-		if r.conn, err = db.Conn(ctx); err != nil {
-			r.conn = nil
-			return err
-		}
-		r.asked.prepare = r.conn.PrepareContext
-	}
-	_, err = r.conn.ExecContext(ctx, "BEGIN")
-	return err
-}
-
-// A glance is the asker of one look.
-type glance struct {
-	ctx context.Context
-	r   *reader
-}
-
-func (g glance) query(text string, args ...any) (*sql.Rows, error) {
-	stmt, err := g.r.asked.get(g.ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.QueryContext(g.ctx, args...)
-}
-
-// sees reports whether v may see a case. Everything that belongs to a case is seen by who
+// seesCase reports whether v may see a case. Everything that belongs to a case is seen by who
 // sees the case.
-func (s *Store) sees(q asker, v hub.Viewer, id hub.CaseID, m hub.Municipality, service string) (bool, error) {
+func (s *Store) seesCase(q Asker, v hub.Viewer, id hub.CaseID, m hub.Municipality, service string) (bool, error) {
 	if _, ok := v.Citizen(); !ok {
 		return v.Sees(m, service), nil
 	}
@@ -111,7 +56,7 @@ func (s *Store) wall(v hub.Viewer, municipality, caseID string) (condition strin
 		args = append(args, m)
 	}
 	if len(ms) > 1 {
-		municipality = "+" + municipality
+		municipality = s.dialect.Unindexed + municipality
 	}
 	return municipality + " IN (" + marks(len(args)) + ")", args
 }
@@ -119,7 +64,7 @@ func (s *Store) wall(v hub.Viewer, municipality, caseID string) (condition strin
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
 // visible gives the case of a submission, if v may see it.
-func (s *Store) visible(q asker, v hub.Viewer, id hub.ID) (hub.CaseID, error) {
+func (s *Store) visible(q Asker, v hub.Viewer, id hub.ID) (hub.CaseID, error) {
 	var of hub.CaseID
 	found, err := one(q, "SELECT case_id FROM submissions WHERE id = ?", []any{id}, &of)
 	if err != nil {
@@ -131,7 +76,7 @@ func (s *Store) visible(q asker, v hub.Viewer, id hub.ID) (hub.CaseID, error) {
 	return of, s.visibleCase(q, v, of)
 }
 
-func (s *Store) visibleCase(q asker, v hub.Viewer, id hub.CaseID) error {
+func (s *Store) visibleCase(q Asker, v hub.Viewer, id hub.CaseID) error {
 	var m hub.Municipality
 	var service string
 	found, err := one(q, "SELECT municipality, service FROM cases WHERE id = ?", []any{id}, &m, &service)
@@ -139,7 +84,7 @@ func (s *Store) visibleCase(q asker, v hub.Viewer, id hub.CaseID) error {
 		return err
 	}
 	if found {
-		found, err = s.sees(q, v, id, m, service)
+		found, err = s.seesCase(q, v, id, m, service)
 	}
 	if err == nil && !found {
 		return hub.ErrNotFound
@@ -149,11 +94,11 @@ func (s *Store) visibleCase(q asker, v hub.Viewer, id hub.CaseID) error {
 
 // Case gives how a case stands.
 func (s *Store) Case(ctx context.Context, v hub.Viewer, id hub.CaseID) (c hub.Case, err error) {
-	err = s.look(ctx, func(q asker) error {
+	err = s.look(ctx, func(q Asker) error {
 		if err := s.visibleCase(q, v, id); err != nil {
 			return err
 		}
-		c, err = loadCase(q, id)
+		c, err = loadCase(q, id, "")
 		return err
 	})
 	return c, err
@@ -161,12 +106,12 @@ func (s *Store) Case(ctx context.Context, v hub.Viewer, id hub.CaseID) (c hub.Ca
 
 // CaseOf gives how the case of a submission stands.
 func (s *Store) CaseOf(ctx context.Context, v hub.Viewer, id hub.ID) (c hub.Case, err error) {
-	err = s.look(ctx, func(q asker) error {
+	err = s.look(ctx, func(q Asker) error {
 		of, err := s.visible(q, v, id)
 		if err != nil {
 			return err
 		}
-		c, err = loadCase(q, of)
+		c, err = loadCase(q, of, "")
 		return err
 	})
 	return c, err
@@ -178,7 +123,7 @@ func (s *Store) Submission(ctx context.Context, v hub.Viewer, id hub.ID) (hub.Su
 	sub := hub.Submission{ID: id}
 	var contents, original []byte
 	var submitted, received, inkommen int64
-	err := s.look(ctx, func(q asker) error {
+	err := s.look(ctx, func(q Asker) error {
 		if _, err := s.visible(q, v, id); err != nil {
 			return err
 		}
@@ -190,7 +135,7 @@ func (s *Store) Submission(ctx context.Context, v hub.Viewer, id hub.ID) (hub.Su
 	if err != nil {
 		return hub.Submission{}, fmt.Errorf("read submission %s: %w", id, err)
 	}
-	sub.Submitted, sub.Received, sub.Inkommen = instant(submitted), instant(received), instant(inkommen)
+	sub.Submitted, sub.Received, sub.Inkommen = Instant(submitted), Instant(received), Instant(inkommen)
 	if err := s.openContents(ctx, &sub, contents, original); err != nil {
 		return hub.Submission{}, fmt.Errorf("read submission %s: %w", id, err)
 	}
@@ -221,7 +166,7 @@ func (s *Store) dataKey(ctx context.Context, id hub.ID) (ownedKey, error) {
 		return owned, nil
 	}
 	var owned ownedKey
-	err := s.look(ctx, func(q asker) (err error) {
+	err := s.look(ctx, func(q Asker) (err error) {
 		owned, err = s.keyOf(q, id)
 		return err
 	})
@@ -229,7 +174,7 @@ func (s *Store) dataKey(ctx context.Context, id hub.ID) (ownedKey, error) {
 }
 
 // keyOf is dataKey for who reads already: the committer waits for no reader.
-func (s *Store) keyOf(q asker, id hub.ID) (ownedKey, error) {
+func (s *Store) keyOf(q Asker, id hub.ID) (ownedKey, error) {
 	if owned, ok := s.dataKeys.get(id); ok {
 		return owned, nil
 	}
@@ -254,7 +199,7 @@ func (s *Store) keyOf(q asker, id hub.ID) (ownedKey, error) {
 func (s *Store) Facts(ctx context.Context, v hub.Viewer, id hub.ID) (hub.Facts, error) {
 	var answers []byte
 	fetched := map[int][]byte{}
-	err := s.look(ctx, func(q asker) error {
+	err := s.look(ctx, func(q Asker) error {
 		if _, err := s.visible(q, v, id); err != nil {
 			return err
 		}
@@ -320,32 +265,45 @@ func limitOf(n int) int {
 // Statuses gives the lines of the feed after seq, in its order.
 func (s *Store) Statuses(ctx context.Context, v hub.Viewer, c hub.CaseID, after uint64, limit int) ([]hub.Status, error) {
 	limit = limitOf(limit)
-	text, args := s.feedQuery(v, c, after)
 	var lines []hub.Status
-	err := s.look(ctx, func(q asker) error {
+	err := s.lookAtLines(ctx, func(q Asker) error {
 		if c != "" {
 			if err := s.visibleCase(q, v, c); err != nil {
 				return err
 			}
 		}
-		return each(q, text, args, func(rows *sql.Rows) error {
-			line, err := s.statusFor(q, v, rows)
+		for more := true; more && len(lines) < limit; {
+			page, last, err := s.feedPage(q, v, c, after, limit)
 			if err != nil {
 				return err
 			}
-			if line.Seq != 0 {
-				lines = append(lines, line)
-			}
-			if len(lines) == limit {
-				return errEnough
-			}
-			return nil
-		})
+			lines = append(lines, page[:min(len(page), limit-len(lines))]...)
+			more, after = last > 0, last
+		}
+		return nil
 	})
-	if err != nil && err != errEnough {
+	if err != nil {
 		return nil, fmt.Errorf("read statuses: %w", err)
 	}
 	return lines, nil
+}
+
+// feedPage gives what v may see of the next lines, and the number of the last of them; 0
+// when there are no more.
+func (s *Store) feedPage(q Asker, v hub.Viewer, c hub.CaseID, after uint64, limit int) (lines []hub.Status, last uint64, err error) {
+	text, args := s.feedQuery(v, c, after)
+	n := 0
+	err = each(q, text+" LIMIT ?", append(args, limit), func(rows *sql.Rows) error {
+		line, service, err := scanStatus(rows)
+		if n, last = n+1, line.Seq; err == nil && sees(v, line.Owner, service) {
+			lines = append(lines, line)
+		}
+		return err
+	})
+	if n < limit {
+		last = 0
+	}
+	return lines, last, err
 }
 
 func (s *Store) feedQuery(v hub.Viewer, c hub.CaseID, after uint64) (string, []any) {
@@ -358,33 +316,23 @@ func (s *Store) feedQuery(v hub.Viewer, c hub.CaseID, after uint64) (string, []a
 	return text, append([]any{int64(after)}, args...)
 }
 
-// statusFor gives a line of the feed, or the zero Status when v may not see it.
-func (s *Store) statusFor(q asker, v hub.Viewer, rows *sql.Rows) (hub.Status, error) {
-	var st hub.Status
+func scanStatus(rows *sql.Rows) (st hub.Status, service string, err error) {
 	var seq, at, expect int64
-	var service string
-	err := rows.Scan(&seq, &st.Case, &st.Owner, &service, &st.Submission, &st.Step, &at, &expect, &st.Ref, &st.Ball)
-	if err != nil {
-		return hub.Status{}, err
-	}
-	if ok, err := s.sees(q, v, st.Case, st.Owner, service); !ok || err != nil {
-		return hub.Status{}, err
-	}
-	st.Seq, st.At, st.Expect = uint64(seq), instant(at), instant(expect)
-	return st, nil
+	err = rows.Scan(&seq, &st.Case, &st.Owner, &service, &st.Submission, &st.Step, &at, &expect, &st.Ref, &st.Ball)
+	st.Seq, st.At, st.Expect = uint64(seq), Instant(at), Instant(expect)
+	return st, service, err
 }
 
 // List gives submissions with their deliveries, newest last.
 func (s *Store) List(ctx context.Context, v hub.Viewer, f hub.Filter) ([]hub.Line, error) {
-	text, args := s.listQuery(v, f)
 	var lines []hub.Line
-	err := s.look(ctx, func(q asker) error {
-		found, err := s.listed(q, v, text, args, limitOf(f.Limit))
+	err := s.lookAtLines(ctx, func(q Asker) error {
+		found, err := s.listed(q, v, f)
 		if err != nil {
 			return err
 		}
 		for _, l := range found {
-			c, err := loadCase(q, l.of)
+			c, err := loadCase(q, l.of, "")
 			if err != nil {
 				return err
 			}
@@ -404,7 +352,7 @@ func (s *Store) listQuery(v hub.Viewer, f hub.Filter) (string, []any) {
 	municipality, caseID := "s.municipality", "s.case_id"
 	held := f.State == hub.Held || f.State == "" && f.Reason != ""
 	if held {
-		municipality, caseID = "+"+municipality, "+"+caseID
+		municipality, caseID = s.dialect.Unindexed+municipality, s.dialect.Unindexed+caseID
 	}
 	condition, args := s.wall(v, municipality, caseID)
 	text := `SELECT s.id, s.case_id, s.received, s.inkommen, c.municipality, c.service
@@ -412,7 +360,7 @@ func (s *Store) listQuery(v hub.Viewer, f hub.Filter) (string, []any) {
 		WHERE ` + condition + ` AND s.n > coalesce((SELECT n FROM submissions WHERE id = ?), 0)`
 	args = append(args, f.After)
 	if !f.From.IsZero() || !f.Until.IsZero() {
-		text += cameBetween
+		text += s.cameBetween()
 		from, until := between(f)
 		args = append(args, from, until, from, until, from, until)
 	}
@@ -432,17 +380,20 @@ func (s *Store) listQuery(v hub.Viewer, f hub.Filter) (string, []any) {
 
 // cameBetween narrows a list to what came in between two times. The list is gone through in
 // its order all the same, so that pages cost alike, but no longer than there is any of it.
-const cameBetween = ` AND +s.inkommen >= ? AND +s.inkommen < ?
+func (s *Store) cameBetween() string {
+	inkommen := s.dialect.Unindexed + "s.inkommen"
+	return " AND " + inkommen + " >= ? AND " + inkommen + ` < ?
 	AND s.n >= (SELECT min(n) FROM submissions WHERE inkommen >= ? AND inkommen < ?)
 	AND s.n <= (SELECT max(n) FROM submissions WHERE inkommen >= ? AND inkommen < ?)`
+}
 
 func between(f hub.Filter) (from, until int64) {
 	from, until = math.MinInt64, math.MaxInt64
 	if !f.From.IsZero() {
-		from = nanos(f.From)
+		from = Nanos(f.From)
 	}
 	if !f.Until.IsZero() {
-		until = nanos(f.Until)
+		until = Nanos(f.Until)
 	}
 	return from, until
 }
@@ -455,30 +406,40 @@ type listed struct {
 	inkommen time.Time
 }
 
-func (s *Store) listed(q asker, v hub.Viewer, text string, args []any, limit int) ([]listed, error) {
-	var found []listed
-	err := each(q, text, args, func(rows *sql.Rows) error {
+func (s *Store) listed(q Asker, v hub.Viewer, f hub.Filter) (found []listed, err error) {
+	limit := limitOf(f.Limit)
+	for more := true; more && len(found) < limit; {
+		page, last, err := s.listPage(q, v, f, limit)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, page[:min(len(page), limit-len(found))]...)
+		more, f.After = last != "", last
+	}
+	return found, nil
+}
+
+// listPage gives what v may see of the next submissions of a list, and the last of them; ""
+// when there are no more.
+func (s *Store) listPage(q Asker, v hub.Viewer, f hub.Filter, limit int) (found []listed, last hub.ID, err error) {
+	text, args := s.listQuery(v, f)
+	n := 0
+	err = each(q, text+" LIMIT ?", append(args, limit), func(rows *sql.Rows) error {
 		var l listed
 		var received, inkommen int64
 		var m hub.Municipality
 		var service string
-		if err := rows.Scan(&l.id, &l.of, &received, &inkommen, &m, &service); err != nil {
-			return err
+		err := rows.Scan(&l.id, &l.of, &received, &inkommen, &m, &service)
+		l.received, l.inkommen = Instant(received), Instant(inkommen)
+		if n, last = n+1, l.id; err == nil && sees(v, m, service) {
+			found = append(found, l)
 		}
-		ok, err := s.sees(q, v, l.of, m, service)
-		if !ok || err != nil {
-			return err
-		}
-		l.received, l.inkommen = instant(received), instant(inkommen)
-		if found = append(found, l); len(found) == limit {
-			return errEnough
-		}
-		return nil
+		return err
 	})
-	if err == errEnough {
-		err = nil
+	if n < limit {
+		last = ""
 	}
-	return found, err
+	return found, last, err
 }
 
 func lineOf(c hub.Case, l listed) hub.Line {
@@ -495,7 +456,7 @@ func lineOf(c hub.Case, l listed) hub.Line {
 // Attempts gives a delivery's attempts, oldest first.
 func (s *Store) Attempts(ctx context.Context, v hub.Viewer, k hub.Key) ([]hub.Attempt, error) {
 	var attempts []hub.Attempt
-	err := s.look(ctx, func(q asker) error {
+	err := s.look(ctx, func(q Asker) error {
 		var of hub.CaseID
 		if _, err := one(q, "SELECT case_id FROM progress WHERE key = ?", []any{k}, &of); err != nil {
 			return err
@@ -508,7 +469,7 @@ func (s *Store) Attempts(ctx context.Context, v hub.Viewer, k hub.Key) ([]hub.At
 				var a hub.Attempt
 				var started, ended int64
 				err := rows.Scan(&a.N, &a.Boot, &started, &ended, &a.Answer, &a.Note)
-				a.Started, a.Ended = instant(started), instant(ended)
+				a.Started, a.Ended = Instant(started), Instant(ended)
 				attempts = append(attempts, a)
 				return err
 			})
@@ -521,10 +482,9 @@ func (s *Store) Attempts(ctx context.Context, v hub.Viewer, k hub.Key) ([]hub.At
 
 // Bundle gives a stored configuration; "" names the active one.
 func (s *Store) Bundle(ctx context.Context, revision string) (archive []byte, err error) {
-	err = s.look(ctx, func(q asker) error {
+	err = s.look(ctx, func(q Asker) error {
 		found, err := one(q, `SELECT archive FROM bundles
-			WHERE revision = CASE ? WHEN '' THEN (SELECT revision FROM active) ELSE ? END`,
-			[]any{revision, revision}, &archive)
+			WHERE revision = coalesce(nullif(?, ''), (SELECT revision FROM active))`, []any{revision}, &archive)
 		if err == nil && !found {
 			return hub.ErrNotFound
 		}
@@ -535,13 +495,13 @@ func (s *Store) Bundle(ctx context.Context, revision string) (archive []byte, er
 
 // SaveBundle stores a configuration under its revision and makes it active.
 func (s *Store) SaveBundle(ctx context.Context, revision string, archive []byte, now time.Time) error {
-	return s.commit(ctx, func(b *batch) error {
-		err := b.exec("INSERT INTO bundles (revision, archive, saved) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-			revision, archive, nanos(now))
+	return s.commit(ctx, func(b *Tx) error {
+		err := b.Exec("INSERT INTO bundles (revision, archive, saved) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+			revision, archive, Nanos(now))
 		if err != nil {
 			return fmt.Errorf("save bundle: %w", err)
 		}
-		return b.exec("INSERT INTO active (one, revision) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET revision = excluded.revision",
+		return b.Exec("INSERT INTO active (one, revision) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET revision = excluded.revision",
 			revision)
 	})
 }
@@ -553,11 +513,11 @@ func (s *Store) Counts(ctx context.Context, now time.Time) (hub.Counts, error) {
 		Waiting: map[hub.SystemID]int64{}, OldestReady: map[hub.SystemID]time.Duration{},
 		Words: map[hub.SystemID]int64{},
 	}
-	err := s.look(ctx, func(q asker) error {
+	err := s.look(ctx, func(q Asker) error {
 		if err := readTallies(q, &c); err != nil {
 			return err
 		}
-		if _, err := one(q, orphans, []any{nanos(now.Add(-orphanAfter))}, &c.Orphans); err != nil {
+		if _, err := one(q, orphans, []any{Nanos(now.Add(-orphanAfter))}, &c.Orphans); err != nil {
 			return err
 		}
 		if err := readWordCounts(q, &c); err != nil {
@@ -577,11 +537,11 @@ func (s *Store) Counts(ctx context.Context, now time.Time) (hub.Counts, error) {
 	if err != nil {
 		return hub.Counts{}, fmt.Errorf("count: %w", err)
 	}
-	c.DiskFree, _, err = s.o.DiskFree()
+	c.DiskFree, err = s.engine.Free()
 	return c, err
 }
 
-func readWordCounts(q asker, c *hub.Counts) error {
+func readWordCounts(q Asker, c *hub.Counts) error {
 	return each(q, countWords, nil, func(rows *sql.Rows) error {
 		var system hub.SystemID
 		var n int64
@@ -591,8 +551,8 @@ func readWordCounts(q asker, c *hub.Counts) error {
 	})
 }
 
-func readTallies(q asker, c *hub.Counts) error {
-	return each(q, "SELECT what, label, n FROM tallies WHERE n <> 0", nil, func(rows *sql.Rows) error {
+func readTallies(q Asker, c *hub.Counts) error {
+	return each(q, "SELECT what, label, sum(n) FROM tallies GROUP BY what, label HAVING sum(n) <> 0", nil, func(rows *sql.Rows) error {
 		var what, label string
 		var n int64
 		if err := rows.Scan(&what, &label, &n); err != nil {
@@ -616,14 +576,14 @@ const nextDue = `SELECT municipality, due FROM progress
 	WHERE queue = ? AND municipality > ? ORDER BY municipality, due LIMIT 1`
 
 // oldestDue gives the earliest time in a queue, leaping from municipality to municipality.
-func oldestDue(q asker, queue string) (oldest time.Time, found bool, err error) {
+func oldestDue(q Asker, queue string) (oldest time.Time, found bool, err error) {
 	for m := ""; ; {
 		var due int64
 		more, err := one(q, nextDue, []any{queue, m}, &m, &due)
 		if err != nil || !more {
 			return oldest, found, err
 		}
-		if at := instant(due); !found || at.Before(oldest) {
+		if at := Instant(due); !found || at.Before(oldest) {
 			oldest, found = at, true
 		}
 	}

@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -22,8 +22,11 @@ func (s *Store) ClaimDeliveries(ctx context.Context, system hub.SystemID, l hub.
 }
 
 func (s *Store) claim(ctx context.Context, queue string, l hub.Lease, now time.Time, n int) ([]hub.Claim, error) {
+	if err := s.engine.Living(); err != nil {
+		return nil, fmt.Errorf("claim from %s: %w", queue, err)
+	}
 	var claims []hub.Claim
-	err := s.commit(ctx, func(b *batch) (err error) {
+	err := s.commit(ctx, func(b *Tx) (err error) {
 		claims, err = b.claim(claiming{queue, l, now}, n)
 		return err
 	})
@@ -45,7 +48,7 @@ type claiming struct {
 
 // claim takes rows in rounds, from one municipality after the other, so that one that
 // floods the hub does not make the others wait.
-func (b *batch) claim(c claiming, n int) ([]hub.Claim, error) {
+func (b *Tx) claim(c claiming, n int) ([]hub.Claim, error) {
 	ms, err := b.waitingMunicipalities(c.queue)
 	if err != nil {
 		return nil, err
@@ -76,7 +79,7 @@ const nextMunicipality = `SELECT municipality FROM progress
 
 // waitingMunicipalities gives those that have something in a queue, beginning after the
 // one that was served last. It leaps from one to the next in the index.
-func (b *batch) waitingMunicipalities(queue string) ([]hub.Municipality, error) {
+func (b *Tx) waitingMunicipalities(queue string) ([]hub.Municipality, error) {
 	var ms []hub.Municipality
 	for m := hub.Municipality(""); ; {
 		found, err := one(b, nextMunicipality, []any{queue, m}, &m)
@@ -92,18 +95,15 @@ func (b *batch) waitingMunicipalities(queue string) ([]hub.Municipality, error) 
 	return append(ms[turn:], ms[:turn]...), nil
 }
 
-const dueRows = `SELECT key, case_id FROM progress
-	WHERE queue = ? AND municipality = ? AND due <= ? ORDER BY due LIMIT ?`
-
 // take claims the oldest n due rows of one municipality.
-func (b *batch) take(c claiming, m hub.Municipality, n int) ([]hub.Claim, error) {
-	rows, err := rowsOf(b, dueRows, c.queue, m, nanos(c.now), n)
+func (b *Tx) take(c claiming, m hub.Municipality, n int) ([]hub.Claim, error) {
+	rows, err := rowsOf(b, b.s.dialect.Due, c.queue, m, Nanos(c.now), n)
 	if err != nil {
 		return nil, err
 	}
 	var claims []hub.Claim
 	for _, row := range rows {
-		lease := hub.Lease{Boot: c.lease.Boot, Token: b.token(), Until: c.lease.Until}
+		lease := hub.Lease{Boot: c.lease.Boot, Token: b.s.token(), Until: c.lease.Until}
 		after, _, err := b.apply(row.id, hub.Claimed{When: hub.When{At: c.now}, Key: row.key, Lease: lease})
 		if errors.Is(err, hub.ErrLost) {
 			continue
@@ -117,17 +117,14 @@ func (b *batch) take(c claiming, m hub.Municipality, n int) ([]hub.Claim, error)
 }
 
 // token gives a lease's token: greater than any before it, also those of earlier boots.
-func (b *batch) token() int64 {
-	b.tokens++
-	return b.boot<<32 + b.tokens
-}
+func (s *Store) token() int64 { return s.number<<32 + s.tokens.Add(1) }
 
 type row struct {
 	key hub.Key
 	id  hub.CaseID
 }
 
-func rowsOf(q asker, text string, args ...any) ([]row, error) {
+func rowsOf(q Asker, text string, args ...any) ([]row, error) {
 	var rows []row
 	err := each(q, text, args, func(r *sql.Rows) error {
 		var found row
@@ -138,18 +135,24 @@ func rowsOf(q asker, text string, args ...any) ([]row, error) {
 	return rows, err
 }
 
-const leasedRows = `SELECT key, case_id FROM progress
-	WHERE lease_boot <> '' AND (lease_boot <> ? OR lease_until <> 0 AND lease_until < ?)`
+func leasedRows(alive int) string {
+	return `SELECT key, case_id FROM progress WHERE lease_boot <> '' AND (lease_boot NOT IN (` + marks(alive) + `)
+		OR lease_until <> 0 AND lease_until < ?)`
+}
 
 // recoverAtOnce is how many rows Recover moves in one transaction.
 const recoverAtOnce = 200
 
-// Recover takes out of dead hands. There is one process, so every lease of another boot
-// is a dead one's.
+// Recover takes out of dead hands.
 func (s *Store) Recover(ctx context.Context, boot string, now time.Time) (int, error) {
+	alive, sure, err := s.engine.Alive(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("recover: %w", err)
+	}
+	holders := holders{boot, alive, sure, now}
 	var dead []row
-	err := s.commit(ctx, func(b *batch) (err error) {
-		dead, err = rowsOf(b, leasedRows, boot, nanos(now))
+	err = s.look(ctx, func(q Asker) (err error) {
+		dead, err = rowsOf(q, leasedRows(len(alive)), holders.args()...)
 		return err
 	})
 	moved := 0
@@ -158,8 +161,8 @@ func (s *Store) Recover(ctx context.Context, boot string, now time.Time) (int, e
 			break
 		}
 		n := 0
-		err = s.commit(ctx, func(b *batch) (err error) {
-			n, err = b.release(chunk, boot, now)
+		err = s.commit(ctx, func(b *Tx) (err error) {
+			n, err = b.release(chunk, holders)
 			return err
 		})
 		moved += n
@@ -170,17 +173,17 @@ func (s *Store) Recover(ctx context.Context, boot string, now time.Time) (int, e
 	return moved, nil
 }
 
-func (b *batch) release(rows []row, boot string, now time.Time) (moved int, err error) {
+func (b *Tx) release(rows []row, h holders) (moved int, err error) {
 	for _, r := range rows {
 		c, err := b.load(r.id)
 		if err != nil {
 			return 0, err
 		}
 		p := c.Find(r.key)
-		if p == nil || !dead(p.Lease, boot, now) {
+		if p == nil || !h.dead(p.Lease) {
 			continue
 		}
-		_, _, err = b.apply(r.id, hub.Lapsed{When: hub.When{At: now}, Key: r.key, Lease: p.Lease})
+		_, _, err = b.apply(r.id, hub.Lapsed{When: hub.When{At: h.now}, Key: r.key, Lease: p.Lease})
 		if errors.Is(err, hub.ErrLost) {
 			continue
 		}
@@ -192,6 +195,29 @@ func (b *batch) release(rows []row, boot string, now time.Time) (moved int, err 
 	return moved, nil
 }
 
-func dead(l hub.Lease, boot string, now time.Time) bool {
-	return l.Boot != boot || !l.Until.IsZero() && l.Until.Before(now)
+// holders are the processes whose leases hold.
+type holders struct {
+	boot  string // this one
+	alive []string
+	sure  bool // whoever is not among them is dead
+	now   time.Time
+}
+
+func (h holders) args() (args []any) {
+	for _, boot := range h.alive {
+		args = append(args, boot)
+	}
+	return append(args, Nanos(h.now))
+}
+
+// othersClock is how much earlier another process's clock may be believed to stand.
+const othersClock = time.Minute
+
+func (h holders) dead(l hub.Lease) bool {
+	now := h.now
+	if l.Boot != h.boot {
+		now = now.Add(-othersClock)
+	}
+	gone := h.sure && !slices.Contains(h.alive, l.Boot)
+	return l.Boot != "" && (gone || !l.Until.IsZero() && l.Until.Before(now))
 }

@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -15,19 +15,19 @@ var farthest = hub.Backoff(hub.MaxAttempts, 1)
 // away. They are brought nearer. What comes first and what comes next is not the clock's to
 // tell in the Store, but the numbers'.
 
-// heedClock looks at the start whether the clock stands before what has happened already.
-func (s *Store) heedClock(ctx context.Context) error {
-	now, last := s.o.Clock(), instant(s.c.acted)
+// HeedClock looks at the start whether the clock stands before what has happened already.
+func (s *Store) HeedClock(ctx context.Context) error {
+	now, last := s.o.Clock(), Instant(s.acted.Load())
 	if now.Before(last.Add(-time.Minute)) {
 		s.o.Log.Warn("the clock stands before the last line of the audit log", "clock", now.UTC(), "last", last)
 	}
 	return s.bringNearer(ctx)
 }
 
-// clockWentBack sees to it while the hub runs.
-func (s *Store) clockWentBack(now, before time.Time) {
+// ClockWentBack sees to it while the hub runs.
+func (s *Store) ClockWentBack(now, before time.Time) {
 	s.o.Log.Warn("the clock was set back", "clock", now.UTC(), "before", before.UTC())
-	if err := s.bringNearer(background); err != nil {
+	if err := s.bringNearer(context.Background()); err != nil {
 		s.o.Log.Error("bring rows nearer", "error", err)
 	}
 }
@@ -50,8 +50,8 @@ const farRows = `SELECT DISTINCT key, case_id FROM progress
 // they were to.
 func (s *Store) bringSomeNearer(ctx context.Context) (n int, err error) {
 	now := s.o.Clock()
-	err = s.commit(ctx, func(b *batch) error {
-		rows, err := rowsOf(b, farRows, nanos(now), nanos(now.Add(farthest)))
+	err = s.commit(ctx, func(b *Tx) error {
+		rows, err := rowsOf(b, farRows, Nanos(now), Nanos(now.Add(farthest)))
 		n = len(rows)
 		for _, r := range rows {
 			if err == nil {
@@ -63,7 +63,7 @@ func (s *Store) bringSomeNearer(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-func (b *batch) bringNearer(r row, now time.Time) error {
+func (b *Tx) bringNearer(r row, now time.Time) error {
 	before, err := b.load(r.id)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import "github.com/knutpunkt/knutpunkt/hub"
 
@@ -14,7 +14,7 @@ const (
 )
 
 // count counts a row as it is now instead of as it was.
-func (b *batch) count(was, now hub.Progress) {
+func (b *Tx) count(was, now hub.Progress) {
 	for _, t := range talliesOf(was) {
 		b.tally[t]--
 	}
@@ -36,13 +36,12 @@ func talliesOf(p hub.Progress) []tallied {
 	return ts
 }
 
-func (b *batch) writeTallies() error {
+func (b *Tx) writeTallies() error {
 	for t, n := range b.tally {
 		if n == 0 {
 			continue
 		}
-		err := b.exec(`INSERT INTO tallies (what, label, n) VALUES (?, ?, ?)
-			ON CONFLICT (what, label) DO UPDATE SET n = n + excluded.n`, t.what, t.label, n)
+		err := b.Exec(b.s.dialect.Count, t.what, t.label, n)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 // It costs as much as there is of that, however much has been delivered.
 func (s *Store) WorkList(ctx context.Context, v hub.Viewer) ([]hub.Heap, error) {
 	var heaps []hub.Heap
-	err := s.look(ctx, func(q asker) error {
-		for _, gather := range []func(asker, hub.Viewer, *[]hub.Heap) error{s.gatherHeld, s.gatherForms, s.gatherDeliveries} {
+	err := s.look(ctx, func(q Asker) error {
+		for _, gather := range []func(Asker, hub.Viewer, *[]hub.Heap) error{s.gatherHeld, s.gatherForms, s.gatherDeliveries} {
 			if err := gather(q, v, &heaps); err != nil {
 				return err
 			}
@@ -29,19 +29,19 @@ func (s *Store) WorkList(ctx context.Context, v hub.Viewer) ([]hub.Heap, error) 
 }
 
 const heldHeaps = `SELECT p.municipality, p.reason, p.kind, p.system, p.leg, c.service, p.note, p.doubt,
-		count(*), count(DISTINCT p.case_id), min(p.since), coalesce(sum(p.rare LIKE '%%"proposal":{%%'), 0)
+		count(*), count(DISTINCT p.case_id), min(p.since), count(*) FILTER (WHERE p.rare LIKE '%%"proposal":{%%')
 	FROM progress p JOIN cases c ON c.id = p.case_id WHERE p.state = 'HELD' AND %s
 	GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 11`
 
-func (s *Store) gatherHeld(q asker, v hub.Viewer, heaps *[]hub.Heap) error {
-	condition, args := s.wall(v, "+p.municipality", "p.case_id")
+func (s *Store) gatherHeld(q Asker, v hub.Viewer, heaps *[]hub.Heap) error {
+	condition, args := s.wall(v, s.dialect.Unindexed+"p.municipality", "p.case_id")
 	first := len(*heaps)
 	err := each(q, fmt.Sprintf(heldHeaps, condition), args, func(rows *sql.Rows) error {
 		h := hub.Heap{State: hub.Held}
 		var since int64
 		err := rows.Scan(&h.Municipality, &h.Reason, &h.Kind, &h.System, &h.Leg, &h.Service, &h.Note, &h.Doubt,
 			&h.Count, &h.Cases, &since, &h.Proposed)
-		h.Since = instant(since)
+		h.Since = Instant(since)
 		if v.Sees(h.Municipality, h.Service) {
 			*heaps = append(*heaps, h)
 		}
@@ -60,7 +60,7 @@ func (s *Store) gatherHeld(q asker, v hub.Viewer, heaps *[]hub.Heap) error {
 
 // heldKeys names the oldest rows of a heap, and those before all others that wait for a
 // second person.
-func heldKeys(q asker, h *hub.Heap) error {
+func heldKeys(q Asker, h *hub.Heap) error {
 	return each(q, `SELECT p.key FROM progress p JOIN cases c ON c.id = p.case_id
 		WHERE p.state = 'HELD' AND p.reason = ? AND p.municipality = ? AND p.kind = ? AND p.system = ? AND p.leg = ?
 		AND c.service = ? AND p.note = ? AND p.doubt = ? ORDER BY (coalesce(p.rare, '') LIKE '%"proposal":{%') DESC, p.since LIMIT ?`,
@@ -73,29 +73,29 @@ func heldKeys(q asker, h *hub.Heap) error {
 		})
 }
 
-func (s *Store) gatherForms(q asker, v hub.Viewer, heaps *[]hub.Heap) error {
-	condition, args := s.wall(v, "+municipality", "case_id")
+func (s *Store) gatherForms(q Asker, v hub.Viewer, heaps *[]hub.Heap) error {
+	condition, args := s.wall(v, s.dialect.Unindexed+"municipality", "case_id")
 	return each(q, `SELECT municipality, note, count(*), count(DISTINCT case_id), min(since) FROM progress
 		WHERE state = 'ENRICH_WAIT' AND `+condition+` GROUP BY 1, 2 ORDER BY 5`, args, func(rows *sql.Rows) error {
 		h := hub.Heap{State: hub.EnrichWait, Kind: hub.FormKind}
 		var since int64
 		err := rows.Scan(&h.Municipality, &h.Note, &h.Count, &h.Cases, &since)
-		h.Since = instant(since)
+		h.Since = Instant(since)
 		*heaps = append(*heaps, h)
 		return err
 	})
 }
 
 // gatherDeliveries counts what stands before each system: what is due, or will be.
-func (s *Store) gatherDeliveries(q asker, v hub.Viewer, heaps *[]hub.Heap) error {
-	condition, args := s.wall(v, "+municipality", "case_id")
+func (s *Store) gatherDeliveries(q Asker, v hub.Viewer, heaps *[]hub.Heap) error {
+	condition, args := s.wall(v, s.dialect.Unindexed+"municipality", "case_id")
 	return each(q, `SELECT municipality, queue, count(*), count(DISTINCT case_id), min(since) FROM progress
 		WHERE queue IS NOT NULL AND queue <> '`+forms+`' AND `+condition+` GROUP BY queue, municipality ORDER BY 5`, args,
 		func(rows *sql.Rows) error {
 			var h hub.Heap
 			var since int64
 			err := rows.Scan(&h.Municipality, &h.System, &h.Count, &h.Cases, &since)
-			h.Since = instant(since)
+			h.Since = Instant(since)
 			*heaps = append(*heaps, h)
 			return err
 		})
@@ -105,23 +105,24 @@ func (s *Store) gatherDeliveries(q asker, v hub.Viewer, heaps *[]hub.Heap) error
 func (s *Store) Acts(ctx context.Context, v hub.Viewer, id hub.CaseID) ([]hub.Act, error) {
 	var acts []hub.Act
 	var sealed [][]byte
+	var places []int64
 	var c hub.Case
-	err := s.look(ctx, func(q asker) error {
+	err := s.lookAtLines(ctx, func(q Asker) error {
 		if err := s.visibleCase(q, v, id); err != nil {
 			return err
 		}
 		var err error
-		if c, err = loadCase(q, id); err != nil {
+		if c, err = loadCase(q, id, ""); err != nil {
 			return err
 		}
-		return each(q, "SELECT seq, at, key, what, note, by, reason FROM audit WHERE case_id = ? ORDER BY seq", []any{id},
+		return each(q, "SELECT seq, "+s.dialect.Act+", at, key, what, note, by, reason FROM audit WHERE case_id = ? ORDER BY seq", []any{id},
 			func(rows *sql.Rows) error {
 				var a hub.Act
-				var at int64
+				var place, at int64
 				var reason []byte
-				err := rows.Scan(&a.Seq, &at, &a.Key, &a.What, &a.Note, &a.By, &reason)
-				a.At = instant(at)
-				acts, sealed = append(acts, a), append(sealed, reason)
+				err := rows.Scan(&a.Seq, &place, &at, &a.Key, &a.What, &a.Note, &a.By, &reason)
+				a.At = Instant(at)
+				acts, sealed, places = append(acts, a), append(sealed, reason), append(places, place)
 				return err
 			})
 	})
@@ -129,7 +130,7 @@ func (s *Store) Acts(ctx context.Context, v hub.Viewer, id hub.CaseID) ([]hub.Ac
 		if err != nil || sealed[i] == nil {
 			continue
 		}
-		acts[i].Reason, err = s.openReason(ctx, c, acts[i], sealed[i])
+		acts[i].Reason, err = s.openReason(ctx, c, acts[i], places[i], sealed[i])
 		if errors.Is(err, hub.ErrContents) {
 			err = nil // who did what can be read all the same
 		}
@@ -140,7 +141,7 @@ func (s *Store) Acts(ctx context.Context, v hub.Viewer, id hub.CaseID) ([]hub.Ac
 	return acts, nil
 }
 
-func (s *Store) openReason(ctx context.Context, c hub.Case, a hub.Act, sealed []byte) (string, error) {
+func (s *Store) openReason(ctx context.Context, c hub.Case, a hub.Act, place int64, sealed []byte) (string, error) {
 	p := c.Find(a.Key)
 	if p == nil {
 		return "", hub.ErrContents
@@ -149,7 +150,7 @@ func (s *Store) openReason(ctx context.Context, c hub.Case, a hub.Act, sealed []
 	if err != nil {
 		return "", err
 	}
-	plain, err := owned.key.Open(reasonPlace(c.Municipality, int64(a.Seq)), sealed)
+	plain, err := owned.key.Open(reasonPlace(c.Municipality, place), sealed)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", hub.ErrContents, err)
 	}

@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"bytes"
@@ -42,22 +42,19 @@ type arrival struct {
 // Receive makes a submission durable: content, files, case row, status line and
 // idempotency record together.
 func (s *Store) Receive(ctx context.Context, a hub.Arrival) (hub.Received, error) {
-	if s.c == nil {
-		return hub.Received{}, errReadOnly
-	}
-	if !s.disk.room() {
-		return hub.Received{}, hub.ErrStorage
+	if err := s.engine.Room(); err != nil {
+		return hub.Received{}, err
 	}
 	in, err := s.prepare(a)
 	if err != nil {
 		return hub.Received{}, fmt.Errorf("receive: %w", err)
 	}
-	if err := s.files.keep(in.blobs); err != nil {
-		return hub.Received{}, fmt.Errorf("receive: %w", s.judge(err))
+	if err := s.keepFiles(in.blobs); err != nil {
+		return hub.Received{}, fmt.Errorf("receive: %w", err)
 	}
 	var got hub.Received
-	err = s.commit(ctx, func(b *batch) (err error) {
-		if s.disk.isBelow() {
+	err = s.commit(ctx, func(b *Tx) (err error) {
+		if s.engine.Full() {
 			return hub.ErrStorage // the room that is left is for what has been accepted
 		}
 		got, err = b.receive(in)
@@ -165,7 +162,10 @@ func (in *arrival) index(keys *seal.Keys) {
 }
 
 // receive writes an arrival, unless it has been received before.
-func (b *batch) receive(in *arrival) (hub.Received, error) {
+func (b *Tx) receive(in *arrival) (hub.Received, error) {
+	if err := b.alone("received", slices.Concat(in.keys, in.sources, in.instances)...); err != nil {
+		return hub.Received{}, err
+	}
 	seen, err := b.seen(in)
 	if err != nil {
 		return hub.Received{}, err
@@ -204,7 +204,7 @@ func (in *arrival) arrived(sub hub.Submission) hub.Arrived {
 
 // seen gives the submission that came under the same key, or with the same reference,
 // and the same content; ErrKeyReused when the content was another's.
-func (b *batch) seen(in *arrival) (id hub.ID, err error) {
+func (b *Tx) seen(in *arrival) (id hub.ID, err error) {
 	var args []any
 	for _, mark := range slices.Concat(in.keys, in.sources) {
 		args = append(args, mark)
@@ -227,7 +227,7 @@ func (b *batch) seen(in *arrival) (id hub.ID, err error) {
 }
 
 // replay gives what was received, and remembers also the marks that it came with now.
-func (b *batch) replay(in *arrival, id hub.ID) (hub.Received, error) {
+func (b *Tx) replay(in *arrival, id hub.ID) (hub.Received, error) {
 	if err := b.mark(in, id); err != nil {
 		return hub.Received{}, err
 	}
@@ -240,12 +240,12 @@ func (b *batch) replay(in *arrival, id hub.ID) (hub.Received, error) {
 }
 
 // mark remembers under what a submission came.
-func (b *batch) mark(in *arrival, id hub.ID) error {
+func (b *Tx) mark(in *arrival, id hub.ID) error {
 	for _, marks := range [][][]byte{in.keys, in.sources} {
 		if len(marks) == 0 {
 			continue
 		}
-		err := b.exec("INSERT INTO seen (mark, submission, fingerprint) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+		err := b.Exec("INSERT INTO seen (mark, submission, fingerprint) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
 			marks[0], id, in.prints[0])
 		if err != nil {
 			return err
@@ -255,7 +255,7 @@ func (b *batch) mark(in *arrival, id hub.ID) error {
 }
 
 // caseOf finds the case of a platform's instance; the zero Case when it is a new one.
-func (b *batch) caseOf(instances [][]byte) (hub.Case, error) {
+func (b *Tx) caseOf(instances [][]byte) (hub.Case, error) {
 	for _, instance := range instances {
 		var id hub.CaseID
 		found, err := one(b, "SELECT id FROM cases WHERE instance = ?", []any{instance}, &id)
@@ -269,7 +269,7 @@ func (b *batch) caseOf(instances [][]byte) (hub.Case, error) {
 	return hub.Case{}, nil
 }
 
-func (b *batch) insert(in *arrival, sub hub.Submission, before, after hub.Case, fx *hub.Effects) error {
+func (b *Tx) insert(in *arrival, sub hub.Submission, before, after hub.Case, fx *hub.Effects) error {
 	if before.ID == "" {
 		var instance []byte
 		if len(in.instances) > 0 {
@@ -282,10 +282,10 @@ func (b *batch) insert(in *arrival, sub hub.Submission, before, after hub.Case, 
 			return err
 		}
 	}
-	err := b.exec(`INSERT INTO submissions (id, case_id, municipality, service, form_version, system, submitted,
+	err := b.Exec(`INSERT INTO submissions (id, case_id, municipality, service, form_version, system, submitted,
 		received, inkommen, data_key, contents, original) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		sub.ID, sub.Case, sub.Municipality, sub.Service, sub.FormVersion, sub.Source.System,
-		nanos(sub.Submitted), nanos(sub.Received), nanos(sub.Inkommen), in.wrapped, in.contents, in.original)
+		Nanos(sub.Submitted), Nanos(sub.Received), Nanos(sub.Inkommen), in.wrapped, in.contents, in.original)
 	if err != nil {
 		return err
 	}
@@ -300,6 +300,9 @@ func (b *batch) insert(in *arrival, sub hub.Submission, before, after hub.Case, 
 		}
 	}
 	b.tally[tallied{tallyAccepted, string(sub.Municipality)}]++
+	if !b.s.dialect.Numbers {
+		b.lines++ // its place in lists
+	}
 	if err := b.noteWrap(sub.Municipality, in.wrapped); err != nil {
 		return err
 	}
@@ -310,22 +313,22 @@ func (b *batch) insert(in *arrival, sub hub.Submission, before, after hub.Case, 
 }
 
 // noteWrap remembers which key of the key file is in use.
-func (b *batch) noteWrap(m hub.Municipality, wrapped []byte) error {
+func (b *Tx) noteWrap(m hub.Municipality, wrapped []byte) error {
 	w := wrapping{m, string(wrapped[:seal.HeadSize])}
-	if b.wraps[w] || b.committer.wraps[w] {
+	if b.wraps[w] || b.Writer.wraps[w] {
 		return nil
 	}
 	b.wraps[w] = true
-	return b.exec("INSERT INTO wraps (municipality, head) VALUES (?, ?) ON CONFLICT DO NOTHING", m, []byte(w.head))
+	return b.Exec("INSERT INTO wraps (municipality, head) VALUES (?, ?) ON CONFLICT DO NOTHING", m, []byte(w.head))
 }
 
 // noteOrigin remembers from which platforms cases come.
-func (b *batch) noteOrigin(o origin) error {
-	if b.origins[o] || b.committer.origins[o] {
+func (b *Tx) noteOrigin(o origin) error {
+	if b.origins[o] || b.Writer.origins[o] {
 		return nil
 	}
 	b.origins[o] = true
-	return b.exec("INSERT INTO origins (municipality, source) VALUES (?, ?) ON CONFLICT DO NOTHING", o.municipality, o.source)
+	return b.Exec("INSERT INTO origins (municipality, source) VALUES (?, ?) ON CONFLICT DO NOTHING", o.municipality, o.source)
 }
 
 // Settle is Apply for a worker that has more to store with its event.
@@ -339,7 +342,7 @@ func (s *Store) Settle(ctx context.Context, c hub.CaseID, e hub.Event, facts hub
 		return hub.Case{}, hub.Effects{}, fmt.Errorf("settle %s: %w", id, err)
 	}
 	others := s.followersBy(facts.Following)
-	return s.apply(ctx, c, e, func(b *batch) error {
+	return s.apply(ctx, c, e, func(b *Tx) error {
 		if err := write(b); err != nil {
 			return err
 		}
@@ -369,9 +372,9 @@ func submissionOf(e hub.Event) (hub.ID, bool) {
 }
 
 // sealFacts seals facts and gives what writes them. Facts that are nil leave what is stored.
-func (s *Store) sealFacts(ctx context.Context, id hub.ID, facts hub.Facts) (func(*batch) error, error) {
+func (s *Store) sealFacts(ctx context.Context, id hub.ID, facts hub.Facts) (func(*Tx) error, error) {
 	if facts.Answers == nil && len(facts.Fetched) == 0 {
-		return func(*batch) error { return nil }, nil
+		return func(*Tx) error { return nil }, nil
 	}
 	owned, err := s.dataKey(ctx, id)
 	if err != nil {
@@ -392,12 +395,12 @@ func (s *Store) sealFacts(ctx context.Context, id hub.ID, facts hub.Facts) (func
 			return nil, err
 		}
 	}
-	return func(b *batch) error { return b.putFacts(id, answers, fetched) }, nil
+	return func(b *Tx) error { return b.putFacts(id, answers, fetched) }, nil
 }
 
-func (b *batch) putFacts(id hub.ID, answers []byte, fetched map[int][]byte) error {
+func (b *Tx) putFacts(id hub.ID, answers []byte, fetched map[int][]byte) error {
 	if answers != nil {
-		err := b.exec(`INSERT INTO facts (submission, answers) VALUES (?, ?)
+		err := b.Exec(`INSERT INTO facts (submission, answers) VALUES (?, ?)
 			ON CONFLICT (submission) DO UPDATE SET answers = excluded.answers`, id, answers)
 		if err != nil {
 			return err

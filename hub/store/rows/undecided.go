@@ -1,4 +1,4 @@
-package sqlite
+package rows
 
 import (
 	"context"
@@ -17,13 +17,13 @@ const undecided = `SELECT p.key, p.case_id FROM progress p JOIN cases c ON c.id 
 // Beslutat or an end of her case.
 func (s *Store) Undecided(ctx context.Context, system hub.SystemID, after hub.Key, n int) ([]hub.Claim, error) {
 	var claims []hub.Claim
-	err := s.look(ctx, func(q asker) error {
+	err := s.look(ctx, func(q Asker) error {
 		rows, err := rowsOf(q, undecided, system, after, after, n)
 		if err != nil {
 			return err
 		}
 		for _, row := range rows {
-			c, err := loadCase(q, row.id)
+			c, err := loadCase(q, row.id, "")
 			if err != nil {
 				return err
 			}
