@@ -9,16 +9,21 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null && echo -race)
 FORGIVEN := 0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: demo test lint build bench chaos fuzz clean go
+.PHONY: demo test engines lint build bench chaos chaos-replicas fuzz clean go
 
 ## demo: build Knutpunkt and play a story with a whole simulated municipality
 demo: build
 	bin/knutpunkt demo
 
+# Many tests wait for processes, brokers and databases: three packages at a time fill two cores.
 ## test: everything that must hold before a change goes in
-test: lint
-	go test $(RACE) ./...
+test: lint engines
+	go test $(RACE) -p 3 ./...
 	cd bench && go vet ./... && go test ./...
+
+## engines: PostgreSQL and Kafka for the tests, where they are not on this machine
+engines: go
+	@go run ./hub/enginetest/install
 
 ## lint: vet, staticcheck, formatting, and the shipped configuration
 lint: go
@@ -41,6 +46,10 @@ bench: go
 chaos: build
 	go build -trimpath -o bin/knutpunkt-chaos ./cmd/knutpunkt-chaos
 	bin/knutpunkt-chaos --binary bin/knutpunkt $(CHAOS) || [ $$? = "$(FORGIVEN)" ]
+
+## chaos-replicas: the same with three replicas on a real PostgreSQL and a real Kafka, which fail too
+chaos-replicas: engines
+	$(MAKE) chaos CHAOS="--replicas 3 --store postgres --bus kafka $(CHAOS)"
 
 ## fuzz: half a minute for each parser
 fuzz: go
