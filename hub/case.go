@@ -132,7 +132,7 @@ type Progress struct {
 	Misses    int       // how often Find did not find it since the last attempt
 	Asking    time.Time // since when it has been asked about; zero when it is not
 	OnWire    bool      // with an attempt open: its first byte may have left
-	Spent     int       // of the Attempts, those before a person last released it
+	Spent     int       // of the Attempts, those before a person last released it, and those that say nothing of the document
 	Replaces  Key       // the delivery in whose place it was made, when a person had it made anew
 }
 

@@ -136,6 +136,7 @@ type Env struct {
 // A System is an opened connector: the roles it can play, the rest nil.
 type System struct {
 	Source      Source
+	Collector   Collector
 	Register    Register
 	Destination Destination
 	Checker     Checker
@@ -161,8 +162,9 @@ type Source interface {
 
 // An Incoming is a form on its way in.
 type Incoming struct {
-	Type string // media type
-	Body io.Reader
+	Type  string // media type
+	Body  io.Reader
+	Place string // of what a Collector found: what it is called where it lay, for a form that has no id of its own
 }
 
 // Malformed says how what came in breaks its format. It never repeats what came.

@@ -28,6 +28,7 @@ type Delivery struct {
 	Document     Document
 	Files        []File             // every attachment in order, then the form itself as its print or as it came
 	Receipts     map[string]Receipt // what the case already has, by leg
+	InDoubt      time.Time          // when the first attempt began that may have been taken; zero when there is none
 	damage       *damage            // of Files
 }
 

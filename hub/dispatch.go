@@ -21,18 +21,18 @@ type dispatcher struct {
 // then it waits for what is under way.
 func (d *dispatcher) run(ctx context.Context) {
 	defer d.busy.wait()
-	d.sweep(ctx, d.wake, func() bool { return d.take(ctx) })
+	d.sweep(ctx, d.wake, d.take)
 }
 
 func (d *dispatcher) take(ctx context.Context) (more bool) {
 	busy := d.busy.size()
 	free := d.gate.free(busy)
-	if free == 0 || busy > 1 && 2*free < cap(d.gate.calls) {
+	if free == 0 || busy > 1 && 2*free < d.gate.room() {
 		return false // a claim is a transaction: it is made for several
 	}
 	claims, err := d.Store.ClaimDeliveries(ctx, d.system.ID, d.lease(), d.Clock(), free)
 	if err != nil {
-		d.Log.Error("claim deliveries", "system", d.system.ID, "error", err)
+		d.failed("claim deliveries", err, "system", d.system.ID)
 		return false
 	}
 	for _, claim := range claims {
@@ -47,14 +47,15 @@ func (d *dispatcher) take(ctx context.Context) (more bool) {
 // settle carries one claimed row to its next state. The work ends before the lease
 // does; what came of it is committed all the same.
 func (d *dispatcher) settle(ctx context.Context, claim Claim) {
-	ctx = context.WithoutCancel(ctx)
 	p := *claim.Case.Find(claim.Key)
+	ctx, done := d.stage(context.WithoutCancel(ctx), stageOf(claim.Case, p))
 	work, cancel := context.WithTimeout(ctx, leaseFor-fence)
 	e := d.attempt(work, claim.Case, p)
 	cancel()
 	if e != nil {
 		d.commit(ctx, claim.Case.ID, p, e)
 	}
+	done(outcomeOf(e))
 }
 
 // commit writes what an attempt came to. Where that cannot be done it is a don't know, as
@@ -75,7 +76,7 @@ func (d *dispatcher) commit(ctx context.Context, id CaseID, p Progress, e Event)
 // letGo forgets a form that has come to rest: delivered everywhere, or for a while.
 func (d *dispatcher) letGo(c Case, p Progress) {
 	form, now := c.Find(Key(p.Submission)), c.Find(p.Key)
-	if form.Ended() || now.State == Held || now.State == RetryWait {
+	if form == nil || form.Ended() || now.State == Held || now.State == RetryWait {
 		d.recent.forget(p.Submission)
 	}
 }
@@ -106,7 +107,7 @@ func (d *dispatcher) attempt(ctx context.Context, c Case, p Progress) Event {
 
 // unready puts a row back that the Store could not be read, or written, for.
 func (d *dispatcher) unready(p Progress, err error) Event {
-	d.Log.Error("prepare delivery", "delivery", p.Key, "error", err)
+	d.failed("prepare delivery", err, "delivery", p.Key)
 	return d.answered(p, Receipt{}, Later(errUnready, time.Minute))
 }
 
@@ -124,6 +125,9 @@ func (d *dispatcher) prepared(ctx context.Context, c Case, p Progress) (delivery
 		delivery, err = d.delivery(ctx, c, p)
 		return err
 	})
+	if err == nil {
+		delivery.InDoubt, err = d.inDoubt(ctx, p)
+	}
 	return delivery, err
 }
 

@@ -16,6 +16,10 @@ const enrichers = 32
 // not answer is asked again: a citizen's case is not to sleep through its recovery.
 const longestWait = 30 * time.Second
 
+// leftToOthers is how often a form is put off that this process knows no route for, while others
+// have a later configuration: until all of them have, or nobody has.
+const leftToOthers = 20
+
 // work is one row in this process's hands.
 type work struct {
 	c          Case
@@ -42,14 +46,14 @@ func (h *Hub) enrichArrivals(ctx context.Context) {
 func (h *Hub) enrichDue(ctx context.Context) {
 	var busy crew
 	defer busy.wait()
-	h.sweep(ctx, h.submissions, func() (more bool) {
+	h.sweep(ctx, h.submissions, func(ctx context.Context) (more bool) {
 		free := enrichers - busy.size()
 		if free <= 0 {
 			return false
 		}
-		claims, err := h.Store.ClaimSubmissions(ctx, h.lease(), h.Clock(), free)
+		claims, err := h.Store.ClaimSubmissions(ctx, h.lease(), h.turn(), free)
 		if err != nil {
-			h.Log.Error("claim submissions", "error", err)
+			h.failed("claim submissions", err)
 			return false
 		}
 		for _, c := range claims {
@@ -62,10 +66,21 @@ func (h *Hub) enrichDue(ctx context.Context) {
 	})
 }
 
+// turn is the time until which what is due is taken up: who has an older configuration than
+// others leaves it to them for a while.
+func (h *Hub) turn() time.Time {
+	if h.behind.Load() {
+		return h.Clock().Add(-othersFirst)
+	}
+	return h.Clock()
+}
+
+const othersFirst = 5 * time.Second
+
 // enrich finds out what a submission needs to be known and plans its deliveries,
 // or holds it, or puts it off. Whatever panics on the way is held, not repeated.
 func (h *Hub) enrich(ctx context.Context, w work) {
-	ctx = context.WithoutCancel(ctx)
+	ctx, done := h.stage(context.WithoutCancel(ctx), stageOf(w.c, *w.c.Find(w.key)))
 	limited, cancel := context.WithTimeout(ctx, w.lease.Until.Sub(h.Clock())-fence)
 	j := &journey{Hub: h, w: w}
 	e := j.decide(limited)
@@ -76,17 +91,22 @@ func (h *Hub) enrich(ctx context.Context, w work) {
 	var after Case
 	e, facts := j.facts(ctx, e)
 	letIn := h.lettingIn(ctx, w.c.ID, facts.Following)
+	sure := false
 	written := h.insist(p, func() (err error) {
 		after, fx, err = h.Store.Settle(ctx, w.c.ID, e, facts)
+		sure = err == nil
 		return err
 	})
+	done(outcomeOf(e))
 	if !written {
 		return
 	}
 	letIn()
 	switch e := e.(type) {
 	case Planned:
-		h.recent.keep(j.rendered)
+		if sure { // it may be another process that asked and planned
+			h.recent.keep(j.rendered)
+		}
 		if len(after.Submissions) > 1 {
 			h.reconsider(ctx, after, j.route) // another of its forms may have been planned meanwhile
 		}
@@ -111,7 +131,7 @@ func (j *journey) decide(ctx context.Context) (e Event) {
 		err = j.enrich(ctx)
 	}
 	if err == nil {
-		err = j.cautiously(ctx, j.w.c.ID, p, func() error { e = j.planned(); return nil })
+		err = j.cautiously(ctx, j.w.c.ID, p, func() error { e = j.planned(ctx); return nil })
 	}
 	if err != nil {
 		return j.outcome(j.w, err)
@@ -185,7 +205,13 @@ func (j *journey) begin(ctx context.Context) error {
 		}
 	}
 	s := &j.known.Submission
+	if s.Service == Unread {
+		return whyUnread(*s)
+	}
 	if j.route = j.bundle.Route(s.Municipality, s.Source.System, s.Service); j.route == nil {
+		if j.w.c.Find(j.w.key).Attempts < leftToOthers && j.isBehind(ctx) {
+			return &waiting{"another configuration is in use elsewhere", errUnready}
+		}
 		return stop(ReasonNoRoute, "no route for this e-service")
 	}
 	return j.read()

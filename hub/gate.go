@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -13,10 +14,12 @@ import (
 type gate struct {
 	clock  func() time.Time
 	closed func(time.Time) bool // a planned window; nil for none
-	calls  chan struct{}        // room for calls under way
+	calls  chan struct{}        // room for calls under way, of all processes
 	blind  bool                 // what it may have taken can be neither asked about nor sent again
 
 	mu       sync.Mutex
+	owed     int           // of the room, what is other processes'
+	lent     int           // of that, what they have: the rest is given up as calls come to their end
 	between  time.Duration // one call and the next, from the pace
 	paused   *Pause        // by a person; nil when it is not
 	next     time.Time     // when the next call may begin
@@ -32,6 +35,7 @@ type gate struct {
 
 // Limits of a gate.
 const (
+	usualCalls     = 8                     // at a time, where nobody has written how many a system takes
 	probeAfter     = 10 * time.Second      // how long an open circuit waits before one call may try again
 	probeSeldom    = 30 * time.Second      // at the most, however long it has been open
 	probeDearly    = time.Hour             // where an answer that does not come costs a person's time
@@ -39,25 +43,70 @@ const (
 	unclearAllowed = 5                     // answers that do not come, before the circuit opens
 	queueFor       = time.Second           // how long a call waits for room, so that one slow system holds nobody up
 	comeBackIn     = 5 * time.Second       // when there was no room
+	elsewhereIn    = time.Second           // and when all of it is other processes', one of which will take it up
 	betweenFull    = 10 * time.Millisecond // between those who come back then
 	betweenClosed  = time.Second           // between those who come back to see whether it is over
 	lastTurn       = 10 * time.Minute      // and nobody is sent away for longer than that
 )
 
 func newGate(s Opened, clock func() time.Time) *gate {
-	n := s.Concurrency
-	if n == 0 {
-		n = 8
-	}
 	g := &gate{
-		clock: clock, closed: s.Closed, calls: make(chan struct{}, n), blind: s.Can.blind(),
+		clock: clock, closed: s.Closed, calls: make(chan struct{}, cmp.Or(s.Concurrency, usualCalls)), blind: s.Can.blind(),
 		circuit: Circuit{System: s.ID},
 	}
-	if s.Pace > 0 {
-		g.between = time.Duration(float64(time.Second) / s.Pace)
-	}
+	g.keepTo(s.Pace)
 	return g
 }
+
+// keepTo sets how many calls may begin in a second; 0 means no limit.
+func (g *gate) keepTo(pace float64) {
+	g.between = 0
+	if pace > 0 {
+		g.between = time.Duration(float64(time.Second) / pace)
+	}
+}
+
+// share has the gate keep to the smaller of two parts, as it was at the look before and as it
+// is now. It reports whether there is more room.
+func (g *gate) share(before, now part) (more bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.keepTo(min(before.pace, now.pace))
+	g.owed = cap(g.calls) - min(before.calls, now.calls)
+	for ; g.lent > g.owed; g.lent-- {
+		<-g.calls
+		more = true
+	}
+	for ; g.lent < g.owed; g.lent++ {
+		select {
+		case g.calls <- struct{}{}:
+		default:
+			return more
+		}
+	}
+	return more
+}
+
+// leave gives a place back, or to the process that it is owed to.
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.lent < g.owed {
+		g.lent++
+		return
+	}
+	<-g.calls
+}
+
+// room is how many calls this process may have under way.
+func (g *gate) room() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.own()
+}
+
+func (g *gate) own() int      { return cap(g.calls) - g.owed }
+func (g *gate) underWay() int { return len(g.calls) - g.lent }
 
 var (
 	// errClosed says that a system is not to be called now.
@@ -85,7 +134,7 @@ func (g *gate) visit(ctx context.Context, f func() error) (called bool, err erro
 	if err := g.enter(ctx); err != nil {
 		return false, err
 	}
-	defer func() { <-g.calls }()
+	defer g.leave()
 	defer func() {
 		if recover() != nil {
 			called, err = true, Strange(errors.New("the connector panicked"))
@@ -109,6 +158,9 @@ func (g *gate) enter(ctx context.Context) error {
 	if wait := g.closedFor(); wait > 0 {
 		return Later(errClosed, g.comeBack(wait, betweenClosed))
 	}
+	if g.room() == 0 {
+		return Later(errFull, g.comeBack(elsewhereIn, betweenFull))
+	}
 	queue := time.NewTimer(queueFor)
 	defer queue.Stop()
 	select {
@@ -123,7 +175,7 @@ func (g *gate) enter(ctx context.Context) error {
 		err = errClosed
 	}
 	if err != nil {
-		<-g.calls
+		g.leave()
 		return Later(err, g.comeBack(max(g.closedFor(), time.Second), betweenClosed))
 	}
 	return nil
@@ -153,7 +205,7 @@ func (g *gate) mayGo() bool {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.ramp == 0 || len(g.calls) <= g.ramp
+	return g.ramp == 0 || g.underWay() <= g.ramp
 }
 
 // free is how many more calls may begin, when busy are claimed or under way.
@@ -163,11 +215,11 @@ func (g *gate) free(busy int) int {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	limit := cap(g.calls)
+	limit := g.own()
 	if g.ramp > 0 {
-		limit = g.ramp
+		limit = min(limit, g.ramp)
 	}
-	return max(limit-max(busy, len(g.calls)), 0)
+	return max(limit-max(busy, g.underWay()), 0)
 }
 
 // closedFor is how long nothing may be sent: while the circuit is open, and, minute
@@ -201,10 +253,11 @@ func (g *gate) open() Circuit {
 
 // keepPace waits until the system's pace allows another call.
 func (g *gate) keepPace(ctx context.Context) error {
+	g.mu.Lock()
 	if g.between == 0 {
+		g.mu.Unlock()
 		return nil
 	}
-	g.mu.Lock()
 	now := g.clock()
 	if queue := time.Duration(cap(g.calls)) * g.between; g.next.Before(now) || g.next.After(now.Add(queue)) {
 		g.next = now
@@ -299,7 +352,7 @@ func (g *gate) rise() {
 		return
 	}
 	g.answered = 0
-	if g.ramp *= 2; g.ramp >= cap(g.calls) {
+	if g.ramp *= 2; g.ramp >= g.own() {
 		g.ramp = 0
 	}
 }

@@ -21,6 +21,7 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"sync"
@@ -30,17 +31,21 @@ import (
 
 // Options are what a Hub is made of.
 type Options struct {
-	Store   Store
-	Bus     Bus
-	Bundle  *Bundle                               // the active configuration
-	Reopen  func(archive []byte) (*Bundle, error) // for deliveries that are bound to an older one
-	Systems []Opened                              // every system of every municipality
-	Boot    string                                // this process, among all that ever ran
-	Clock   func() time.Time
-	Jitter  func() float64 // between 0 and 1
-	Log     *slog.Logger
-	Sweep   time.Duration // how often rows are looked for without being woken; 0 means 1 s
-	Book    time.Duration // how often the days are balanced, whoever looks at them; 0 means 30 min
+	Store     Store
+	Bus       Bus
+	Bundle    *Bundle                               // the active configuration
+	Reopen    func(archive []byte) (*Bundle, error) // for deliveries that are bound to an older one
+	Publisher Publisher                             // makes the feed known outside; nil where nobody is told so
+	Systems   []Opened                              // every system of every municipality
+	Boot      string                                // this process, among all that ever ran
+	Clock     func() time.Time
+	Jitter    func() float64 // between 0 and 1
+	Log       *slog.Logger
+	Sweep     time.Duration // how often rows are looked for without being woken; 0 means 1 s
+	Book      time.Duration // how often the days are balanced, whoever looks at them; 0 means 30 min
+	// Trace begins a Stage of the work on a submission, and gives what ends it; what is called by
+	// the context belongs to it. Nil traces nothing.
+	Trace func(context.Context, Stage) (context.Context, func(Outcome))
 }
 
 // An Opened system is one that a municipality has, ready to be used.
@@ -65,15 +70,21 @@ type Hub struct {
 	dispatchers map[SystemID]*dispatcher
 	arrivals    chan work
 	slots       chan struct{} // room among the arrivals
+	ending      sync.RWMutex  // shared by who hands an arrival on
+	ended       bool          // nobody takes arrivals any more
 	tokens      atomic.Int64
 	suspects    sync.RWMutex // held by the one that is decoded or rendered; shared by who is no suspect
 	recent      *recent
 	lookups     *lookups
 	feed        *feed
 	submissions chan struct{} // a submission may be due
+	unpublished chan struct{} // the feed may have lines that are not known outside
 	books       *books
 	importing   sync.Map   // SystemID: whose file is being read
 	pausing     sync.Mutex // held by who reads which systems are paused, and heeds it
+	place       place
+	behind      atomic.Bool // others have had a later configuration at the last look
+	cut         atomic.Bool // it has been said that the Store cannot be reached
 }
 
 // arrivalsRoom is how many received forms may wait in memory to be enriched. What comes
@@ -91,7 +102,7 @@ func New(o Options) *Hub {
 	h := &Hub{
 		Options: o, gates: map[SystemID]*gate{}, dispatchers: map[SystemID]*dispatcher{},
 		arrivals: make(chan work, arrivalsRoom), slots: make(chan struct{}, arrivalsRoom),
-		recent: newRecent(arrivalsRoom), lookups: newLookups(), feed: newFeed(), submissions: make(chan struct{}, 1), books: newBooks(),
+		recent: newRecent(arrivalsRoom, o.Clock), lookups: newLookups(), feed: newFeed(), submissions: make(chan struct{}, 1), unpublished: make(chan struct{}, 1), books: newBooks(),
 	}
 	h.bundle.Store(o.Bundle)
 	for _, s := range o.Systems {
@@ -107,6 +118,8 @@ func New(o Options) *Hub {
 // without an error the form is on disk, and 202 may be answered.
 func (h *Hub) Receive(ctx context.Context, a Arrival) (Received, error) {
 	read := h.prepare(&a)
+	h.ending.RLock()
+	defer h.ending.RUnlock()
 	handed := h.reserve(&a)
 	r, err := h.Store.Receive(ctx, a)
 	if err != nil || r.Replayed {
@@ -181,20 +194,13 @@ func (h *Hub) Anew(c Case, k Key, d *Decision) error {
 // under way: a clean stop leaves no delivery in doubt. It begins by taking over
 // what earlier processes left unfinished.
 func (h *Hub) Run(ctx context.Context) error {
-	if err := h.recover(ctx); err != nil && ctx.Err() == nil {
-		return err
-	}
-	if err := h.heedPauses(ctx); err != nil && ctx.Err() == nil {
-		return err
+	for !h.lookAround(ctx) && ctx.Err() == nil {
+		pauseFor(ctx, h.Sweep)
 	}
 	h.translate(ctx)
-	wakes, err := h.Bus.Wakes(ctx)
-	if err != nil {
-		return err
-	}
 	var all sync.WaitGroup
-	all.Go(func() { h.listen(ctx, wakes) })
-	all.Go(func() { every(ctx, 10*h.Sweep, func() { h.recover(ctx); h.heedPauses(ctx) }) })
+	all.Go(func() { h.listen(ctx) })
+	all.Go(func() { every(ctx, 2*h.Sweep, func() { h.lookAround(ctx) }) })
 	for range enrichers {
 		all.Go(func() { h.enrichArrivals(ctx) })
 	}
@@ -204,6 +210,9 @@ func (h *Hub) Run(ctx context.Context) error {
 		if d.system.Tracker != nil {
 			all.Go(func() { h.track(ctx, d.system) })
 		}
+		if d.system.Collector != nil {
+			all.Go(func() { h.collect(ctx, d.system) })
+		}
 		if d.system.Poller != nil {
 			all.Go(func() { h.poll(ctx, d.system) })
 		}
@@ -211,16 +220,18 @@ func (h *Hub) Run(ctx context.Context) error {
 	all.Go(func() { h.adopt(ctx) })
 	all.Go(func() { h.reconcile(ctx) })
 	all.Go(func() { h.readFeed(ctx) })
+	all.Go(func() { h.publishFeed(ctx) })
+	all.Go(func() { <-ctx.Done(); h.handBack(context.WithoutCancel(ctx)) })
 	all.Wait()
 	return nil
 }
 
 // readFeed hands the feed's new lines to those who watch.
 func (h *Hub) readFeed(ctx context.Context) {
-	h.sweep(ctx, h.feed.wake, func() bool {
+	h.sweep(ctx, h.feed.wake, func(ctx context.Context) bool {
 		more, err := h.feed.handOut(ctx, h.Store)
-		if err != nil && ctx.Err() == nil {
-			h.Log.Error("read the feed", "error", err)
+		if err != nil {
+			h.failed("read the feed", err)
 		}
 		return more && err == nil
 	})
@@ -229,23 +240,27 @@ func (h *Hub) readFeed(ctx context.Context) {
 // adopt looks for deliveries to systems that are no longer connected, and has them
 // held: nobody else would ever take them up.
 func (h *Hub) adopt(ctx context.Context) {
-	var adopted sync.WaitGroup
-	defer adopted.Wait()
 	known := map[SystemID]bool{}
 	look := func() {
 		counts, err := h.Store.Counts(ctx, h.Clock())
 		if err != nil {
 			return // told by whoever counts for the metrics
 		}
+		h.behind.Store(h.isBehind(ctx))
 		for id, n := range counts.Waiting {
-			if n == 0 || known[id] || h.dispatchers[id] != nil {
+			if n == 0 || h.dispatchers[id] != nil || h.behind.Load() {
 				continue
 			}
+			if !known[id] {
+				h.Log.Warn("deliveries wait for a system that is not connected", "system", id)
+			}
 			known[id] = true
-			h.Log.Warn("deliveries wait for a system that is not connected", "system", id)
 			gone := Opened{ID: id}
 			d := &dispatcher{Hub: h, system: gone, gate: newGate(gone, h.Clock), wake: make(chan struct{}, 1)}
-			adopted.Go(func() { d.run(ctx) })
+			for d.take(ctx) {
+				d.busy.wait()
+			}
+			d.busy.wait()
 		}
 	}
 	look()
@@ -256,8 +271,8 @@ func (h *Hub) adopt(ctx context.Context) {
 // work that has taken too long.
 func (h *Hub) recover(ctx context.Context) error {
 	n, err := h.Store.Recover(ctx, h.Boot, h.Clock())
-	if err != nil && ctx.Err() == nil {
-		h.Log.Error("recover", "error", err)
+	if err != nil {
+		h.failed("recover", err)
 		return err
 	}
 	if n > 0 {
@@ -280,7 +295,14 @@ func (h *Hub) Activate(ctx context.Context, b *Bundle) error {
 	return nil
 }
 
-// Bundle gives the active configuration.
+// isBehind reports whether another configuration than this process's has been activated since,
+// by another process: then what this one does not know of, that one may.
+func (h *Hub) isBehind(ctx context.Context) bool {
+	active, err := h.Store.Bundle(ctx, "")
+	return err == nil && !bytes.Equal(active, h.bundle.Load().Archive)
+}
+
+// Bundle gives the configuration by which this process goes.
 func (h *Hub) Bundle() *Bundle { return h.bundle.Load() }
 
 // WatchCase watches a case, or all cases (""), for new lines, until end is called.
@@ -319,28 +341,42 @@ func (h *Hub) follow(fx Effects) {
 	}
 	for _, s := range fx.Statuses {
 		poke(h.feed.wake)
+		poke(h.unpublished)
 		h.Bus.Wake(context.Background(), Wake{Case: s.Case})
 	}
 }
 
-// listen hears what other processes, or this one, said on the bus.
-func (h *Hub) listen(ctx context.Context, wakes <-chan Wake) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case w, ok := <-wakes:
-			switch d := h.dispatchers[w.System]; {
-			case !ok:
+// listen hears what other processes, or this one, said on the bus. Where there is nothing to
+// be heard the sweeper finds everything, and it is tried again.
+func (h *Hub) listen(ctx context.Context) {
+	hear := func() {
+		wakes, err := h.Bus.Wakes(ctx)
+		for err == nil { // why it cannot be heard the bus tells
+			select {
+			case w, ok := <-wakes:
+				if !ok {
+					return
+				}
+				h.woken(w)
+			case <-ctx.Done():
 				return
-			case w.Case != "":
-				poke(h.feed.wake)
-			case w.System == "":
-				poke(h.submissions)
-			case d != nil:
-				poke(d.wake)
 			}
 		}
+	}
+	hear()
+	every(ctx, 10*h.Sweep, hear)
+}
+
+// woken has whoever a Wake is for look at once.
+func (h *Hub) woken(w Wake) {
+	switch d := h.dispatchers[w.System]; {
+	case w.Case != "":
+		poke(h.feed.wake)
+		poke(h.unpublished)
+	case w.System == "":
+		poke(h.submissions)
+	case d != nil:
+		poke(d.wake)
 	}
 }
 

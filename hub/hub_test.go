@@ -138,6 +138,12 @@ func (s *stage) restart() { s.end(); s.begin() }
 // send posts a form, with its files.
 func (s *stage) send(instance, version string, attachments ...hub.Attachment) hub.Received {
 	s.t.Helper()
+	return s.sendFor("702", instance, version, attachments...)
+}
+
+// sendFor posts a form of an e-service.
+func (s *stage) sendFor(service, instance, version string, attachments ...hub.Attachment) hub.Received {
+	s.t.Helper()
 	in, err := s.store.Intake(context.Background())
 	if err != nil {
 		s.t.Fatal(err)
@@ -148,7 +154,7 @@ func (s *stage) send(instance, version string, attachments ...hub.Attachment) hu
 		s.t.Fatal(err)
 	}
 	r, err := s.hub.Receive(context.Background(), hub.Arrival{Client: "oep", Intake: in, Submission: hub.Submission{
-		Municipality: "1080", Service: "702", Source: hub.Ref{System: "shared.oep", ID: instance, Version: version},
+		Municipality: "1080", Service: service, Source: hub.Ref{System: "shared.oep", ID: instance, Version: version},
 		Answers: hub.NewAnswers(map[string]any{"vad": "altan"}), Attachments: attachments, Original: original,
 	}})
 	if err != nil {
@@ -247,6 +253,15 @@ type system struct {
 
 func newSystem(prefix string) *system {
 	return &system{prefix: prefix, taken: map[hub.Key]hub.Receipt{}, files: map[hub.Key][]string{}}
+}
+
+// peak gives how many posts were under way at the most since it was last asked.
+func (s *system) peak() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most := slices.Max(append(s.most, 0))
+	s.most = nil
+	return most
 }
 
 // hurries has every post take no time from now on.
@@ -355,7 +370,10 @@ type register struct {
 }
 
 func (r *register) Lookup(_ context.Context, id hub.PersonID) (hub.Person, error) {
-	time.Sleep(r.slow) // virtual
+	r.mu.Lock()
+	slow := r.slow
+	r.mu.Unlock()
+	time.Sleep(slow) // virtual
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.errs) > 0 {
@@ -367,6 +385,13 @@ func (r *register) Lookup(_ context.Context, id hub.PersonID) (hub.Person, error
 		return p, nil
 	}
 	return r.person, nil
+}
+
+// hurries has every question take no time from now on.
+func (r *register) hurries() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.slow = 0
 }
 
 // A platform has files and is told how its forms get on.

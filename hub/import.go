@@ -21,6 +21,14 @@ func (h *Hub) Import(ctx context.Context, id SystemID, file io.Reader, kept func
 		return Imported{}, ErrImporting
 	}
 	defer h.importing.Delete(id)
+	end, held, err := h.Store.Lead(ctx, "import "+string(id))
+	if err != nil {
+		return Imported{}, err
+	}
+	if held {
+		return Imported{}, ErrImporting
+	}
+	defer end()
 	begun := h.Clock()
 	done, err := importer.Import(ctx, file, kept)
 	log := h.Log.With("system", id, "posts", done.Posts, "ms", h.Clock().Sub(begun).Milliseconds())
@@ -38,8 +46,8 @@ func (h *Hub) Import(ctx context.Context, id SystemID, file io.Reader, kept func
 	return done, err
 }
 
-// Fed tells how a register stands that files feed, and whether one is being read into it; or
-// ErrNotFound.
+// Fed tells how a register stands that files feed, and whether this process is reading one into
+// it; or ErrNotFound.
 func (h *Hub) Fed(ctx context.Context, id SystemID) (fed Fed, importing bool, err error) {
 	importer := h.importer(id)
 	if importer == nil {

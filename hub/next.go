@@ -493,11 +493,16 @@ func (t *transition) answered(e Answered) error {
 	})
 }
 
-// retry waits for the next attempt. What is no fault of the document does not
-// use up attempts: an outage may last for weeks.
+// retry waits for the next attempt. What is no fault of the document does not use up
+// tries: an outage may last for weeks. Where nobody answered, nothing has been sent
+// either, and the form can still be taken back.
 func (t *transition) retry(p *Progress, e Answered) {
-	if e.Cause != "" && p.Waiting {
+	switch {
+	case !p.Waiting:
+	case e.Cause == Down:
 		p.Attempts--
+	case e.Cause != "":
+		p.Spent++
 	}
 	if p.tries() >= MaxAttempts {
 		t.hold(p, ReasonGaveUp, e.Note)

@@ -383,6 +383,17 @@ func TestWithdrawOnlyBeforeAnythingWasSent(t *testing.T) {
 	if _, _, err := Next(sending(t, Lookup), Decided{When{t0}, "S1", Decision{Verb: Withdraw, By: "oep"}}); !errors.Is(err, ErrConflict) {
 		t.Errorf("after an attempt: %v, want ErrConflict", err)
 	}
+	for cause, sent := range map[Cause]bool{Down: false, Busy: true, Credentials: true} {
+		refused := came(NotNow)
+		refused.Cause = cause
+		c, _ := play(t, sending(t, Lookup), refused)
+		if _, _, err := Next(c, Decided{When{t0}, "S1", Decision{Verb: Withdraw, By: "oep"}}); errors.Is(err, ErrConflict) != sent {
+			t.Errorf("after %s: %v", cause, err)
+		}
+		if d := c.Find("S1-diarium"); d.Attempts-d.Spent != 0 {
+			t.Errorf("%s has used up a try", cause)
+		}
+	}
 }
 
 // Whatever happens in whatever order, these hold.

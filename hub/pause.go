@@ -63,9 +63,7 @@ func (h *Hub) heedPauses(ctx context.Context) error {
 	defer h.pausing.Unlock()
 	all, err := h.Store.Pauses(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
-			h.Log.Error("read which systems are paused", "error", err)
-		}
+		h.failed("read which systems are paused", err)
 		return err
 	}
 	paused := map[SystemID]*Pause{}

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
+	"syscall"
 	"time"
 	"unique"
 )
@@ -206,6 +209,16 @@ func (s Secret) Reveal() string {
 		return ""
 	}
 	return s.text.Value()
+}
+
+// IsPrivate reports whether a file can hold a secret: nobody may read it but its owner; or
+// it is root's, and root lets a group read it that this process, which is not root, is in.
+// That is how Kubernetes shows a Secret.
+func IsPrivate(file fs.FileInfo) bool {
+	others := file.Mode().Perm() & 0o077
+	owned, known := file.Sys().(*syscall.Stat_t)
+	lent := known && owned.Uid == 0 && os.Geteuid() != 0
+	return others == 0 || others == 0o040 && lent
 }
 
 func (s Secret) Format(f fmt.State, _ rune)   { io.WriteString(f, "secret") }

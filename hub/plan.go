@@ -8,7 +8,7 @@ import (
 
 // planned decides the deliveries, and renders every document that can be rendered
 // now: a mistake shows before anything has been sent anywhere.
-func (j *journey) planned() Event {
+func (j *journey) planned(ctx context.Context) Event {
 	j.rendered = &remembered{
 		submission: j.known.Submission, answers: j.known.list(j.route), documents: map[Key]Document{},
 		read: j.bundle.Revision,
@@ -19,7 +19,7 @@ func (j *journey) planned() Event {
 		if !leg.On.Fits(first) {
 			continue
 		}
-		plan, err := j.plan(leg, first)
+		plan, err := j.plan(ctx, leg, first)
 		if err != nil {
 			return j.outcome(j.w, err)
 		}
@@ -32,7 +32,7 @@ func (j *journey) planned() Event {
 	}
 }
 
-func (j *journey) plan(leg Leg, first bool) (Plan, error) {
+func (j *journey) plan(ctx context.Context, leg Leg, first bool) (Plan, error) {
 	d := j.dispatchers[leg.To]
 	if d == nil || d.system.Destination == nil {
 		return Plan{}, stop(ReasonNoConnector, "%s is no system that is connected", leg.To)
@@ -46,9 +46,9 @@ func (j *journey) plan(leg Leg, first bool) (Plan, error) {
 	}
 	key := KeyOf(j.known.Submission.ID, leg.Name)
 	j.known.Key = key
-	doc, err := leg.Mapping.Render(j.known)
+	doc, err := j.make(ctx, j.w.c, leg, j.known)
 	if err != nil {
-		return plan, unrenderable(err)
+		return plan, err
 	}
 	plan.SHA256 = doc.SHA256()
 	j.rendered.documents[key] = doc
@@ -112,11 +112,7 @@ func (h *Hub) render(ctx context.Context, c Case, p Progress, r *remembered) (Do
 			if err := h.mayKnow(p.System, p.Operation, known); err != nil {
 				return Document{}, err
 			}
-			doc, err := leg.Mapping.Render(known)
-			if err != nil {
-				return doc, unrenderable(err)
-			}
-			return doc, nil
+			return h.make(ctx, c, leg, known)
 		}
 	}
 	return Document{}, stop(ReasonNoRoute, "the leg %s is gone from revision %s", p.Leg, b.Revision)
@@ -236,6 +232,9 @@ func (h *Hub) revision(ctx context.Context, revision string) (*Bundle, error) {
 		return nil, err
 	}
 	b, err := h.Reopen(archive)
+	if err != nil && h.isBehind(ctx) {
+		return nil, errUnready // it may be of a later release, as the process is that made it
+	}
 	if err != nil {
 		return nil, stop(ReasonMapping, "the configuration %s, which it was planned with, cannot be opened", revision)
 	}

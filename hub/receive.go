@@ -1,8 +1,11 @@
 package hub
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"sync"
 	"time"
 )
 
@@ -85,7 +88,7 @@ func (r *Route) read(s Submission) (read reading) {
 // reserve finds room among the arrivals, so that the form can be handed on in
 // memory. One that is large, or for which there is no room, waits in the Store.
 func (h *Hub) reserve(a *Arrival) bool {
-	if a.Submission.Original.Size > handedBytes {
+	if h.ended || a.Submission.Original.Size > handedBytes {
 		return false
 	}
 	select {
@@ -100,6 +103,30 @@ func (h *Hub) reserve(a *Arrival) bool {
 func (h *Hub) release(handed bool) {
 	if handed {
 		<-h.slots
+	}
+}
+
+// handBack gives the forms that wait in memory back to the Store when the hub stops, so that
+// another process takes them up at once. What comes in from now on waits there.
+func (h *Hub) handBack(ctx context.Context) {
+	h.ending.Lock()
+	h.ended = true
+	h.ending.Unlock()
+	var all sync.WaitGroup
+	defer all.Wait()
+	for {
+		select {
+		case w := <-h.arrivals:
+			<-h.slots
+			all.Go(func() {
+				_, _, err := h.Store.Apply(ctx, w.c.ID, Lapsed{When{h.Clock()}, w.key, w.lease})
+				if err != nil && !errors.Is(err, ErrLost) {
+					h.failed("hand a form back", err) // who takes over from this process finds it
+				}
+			})
+		default:
+			return
+		}
 	}
 }
 

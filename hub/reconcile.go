@@ -392,7 +392,7 @@ func (h *Hub) reconcile(ctx context.Context) {
 			booked = now
 			today := DayOf(now)
 			if _, err := h.Reconciliation(ctx, today.Before(DaysKept-1), today); err != nil && ctx.Err() == nil {
-				h.Log.Error("reconcile", "error", err)
+				h.failed("reconcile", err)
 			}
 		}
 	})
@@ -403,9 +403,13 @@ func (h *Hub) reconcile(ctx context.Context) {
 func (h *Hub) askPlatforms(ctx context.Context) {
 	now := h.Clock()
 	today := DayOf(now.Add(-afterMidnight))
+	leads := map[SystemID]bool{}
+	for _, s := range h.Systems {
+		leads[s.ID] = s.Counter != nil && h.leads(ctx, "count", s.ID)
+	}
 	for n := 1; n <= daysAsked; n++ {
 		for _, q := range h.inquiries(today.Before(n)) {
-			if !h.books.turn(q, now) || n > 1 && h.hasAll(ctx, q) {
+			if !leads[q.source] || !h.books.turn(q, now) || n > 1 && h.hasAll(ctx, q) {
 				continue
 			}
 			if err := h.ask(ctx, q); err != nil && ctx.Err() == nil {

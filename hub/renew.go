@@ -19,7 +19,7 @@ const (
 func (h *Hub) Renew(ctx context.Context, v Viewer) (hidden int) {
 	ids, err := h.Store.Overdue(ctx, v, h.Clock())
 	if err != nil {
-		h.Log.Error("read followed cases", "error", err)
+		h.failed("read followed cases", err)
 		return 0
 	}
 	slices.Sort(ids)
@@ -46,7 +46,7 @@ func (h *Hub) renew(ctx context.Context, id CaseID) bool {
 	}
 	letIn := h.lettingIn(ctx, id, &others)
 	if err := h.Store.Follow(ctx, id, others, h.Clock()); err != nil {
-		h.Log.Error("write followers", "case", id, "error", err)
+		h.failed("write followers", err, "case", id)
 		return false
 	}
 	letIn()
@@ -101,7 +101,7 @@ func (h *Hub) reconsider(ctx context.Context, c Case, r *Route) {
 	}
 	letIn := h.lettingIn(ctx, c.ID, &others)
 	if err := h.Store.Follow(ctx, c.ID, others, h.Clock()); err != nil {
-		h.Log.Error("write followers", "case", c.ID, "error", err)
+		h.failed("write followers", err, "case", c.ID)
 		return
 	}
 	letIn()

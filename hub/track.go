@@ -9,14 +9,14 @@ import (
 )
 
 // track asks a system what has happened to its cases, again and again, and moves
-// them on. When it is asked first is chance, so that systems which share a machine, or
+// them on; of several processes the one that leads that does. When it is asked first is chance, so that systems which share a machine, or
 // a way out, are not all asked in the same moment for as long as the hub runs.
 func (h *Hub) track(ctx context.Context, s Opened) {
 	poll := cmp.Or(s.Poll, 30*time.Second)
 	silent := false
 	ask := func() {
 		for range mostRounds {
-			if !h.changes(ctx, s, &silent) {
+			if !h.leads(ctx, "track", s.ID) || !h.changes(ctx, s, &silent) {
 				break
 			}
 		}
@@ -41,7 +41,7 @@ const mostRounds = 1000
 func (h *Hub) changes(ctx context.Context, s Opened, silent *bool) (more bool) {
 	since, err := h.Store.Cursor(ctx, s.ID)
 	if err != nil {
-		h.Log.Error("read cursor", "system", s.ID, "error", err)
+		h.failed("read cursor", err, "system", s.ID)
 		return false
 	}
 	var reports []Report
@@ -60,7 +60,7 @@ func (h *Hub) changes(ctx context.Context, s Opened, silent *bool) (more bool) {
 		return false
 	}
 	if _, err := h.hear(ctx, s, reports, next); err != nil {
-		h.Log.Error("store reports", "system", s.ID, "error", err)
+		h.failed("store reports", err, "system", s.ID)
 		return false
 	}
 	return next != since && len(reports) > 0
@@ -86,10 +86,10 @@ const (
 // pollFrom asks about the cases after one. It gives the case that the next round goes on
 // after, "" when it has asked about all of them.
 func (h *Hub) pollFrom(ctx context.Context, s Opened, after Key) Key {
-	for missed := 0; ctx.Err() == nil; {
+	for missed := 0; ctx.Err() == nil && h.leads(ctx, "poll", s.ID); {
 		claims, err := h.Store.Undecided(ctx, s.ID, after, pollsAtOnce)
 		if err != nil {
-			h.Log.Error("read undecided cases", "system", s.ID, "error", err)
+			h.failed("read undecided cases", err, "system", s.ID)
 			return after
 		}
 		for _, claim := range claims {
@@ -134,7 +134,7 @@ func (h *Hub) pollOne(ctx context.Context, s Opened, claim Claim) (called bool, 
 		return true, err
 	case len(reports) > 0:
 		if _, err := h.hear(ctx, s, reports, ""); err != nil {
-			h.Log.Error("store reports", "system", s.ID, "error", err)
+			h.failed("store reports", err, "system", s.ID)
 		}
 	}
 	return true, nil
@@ -189,7 +189,7 @@ func (h *Hub) translate(ctx context.Context) {
 		}
 		all, err := h.Store.Translate(ctx, s.ID, s.Words, h.Clock())
 		if err != nil {
-			h.Log.Error("translate words", "system", s.ID, "error", err)
+			h.failed("translate words", err, "system", s.ID)
 		}
 		for _, fx := range all {
 			h.follow(fx)

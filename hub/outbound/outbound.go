@@ -32,19 +32,19 @@ import (
 
 // A Grant is an address that may be reached.
 type Grant struct {
-	Scheme string // http, https, smtp or smtps
+	Scheme string // http, https, smtp, smtps, kafka or kafkas
 	Host   string // as it is written: a name, or an IP address
 	Port   string
 }
 
 // usual are the schemes that an address can have, with the port that each means when none is written.
-var usual = map[string]string{"http": "80", "https": "443", "smtp": "587", "smtps": "465"}
+var usual = map[string]string{"http": "80", "https": "443", "smtp": "587", "smtps": "465", "kafka": "9092", "kafkas": "9093"}
 
 // GrantFor reads a grant out of an address such as https://diarium.example/api.
 func GrantFor(address string) (Grant, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" || usual[u.Scheme] == "" {
-		return Grant{}, errors.New("not an http, https, smtp or smtps address")
+		return Grant{}, errors.New("not an http, https, smtp, smtps, kafka or kafkas address")
 	}
 	g := Grant{u.Scheme, strings.ToLower(u.Hostname()), u.Port()}
 	if g.Port == "" {
@@ -75,8 +75,9 @@ type Door struct {
 }
 
 // Open makes the door of one system. The TLS settings are the system's own; nil
-// means the machine's authorities and no certificate of ours.
-func Open(grants []Grant, tlsConfig *tls.Config, clock func() time.Time) *Door {
+// means the machine's authorities and no certificate of ours. Each call goes by those
+// beside it, who may add headers to a copy of it, and who hand on whatever comes back.
+func Open(grants []Grant, tlsConfig *tls.Config, clock func() time.Time, beside ...func(http.RoundTripper) http.RoundTripper) *Door {
 	d := &Door{grants: grants}
 	d.dialer = net.Dialer{Timeout: dialTimeout, ControlContext: d.control}
 	transport := &http.Transport{
@@ -86,6 +87,9 @@ func Open(grants []Grant, tlsConfig *tls.Config, clock func() time.Time) *Door {
 		ForceAttemptHTTP2: true,
 	}
 	d.http = &http.Client{Transport: &careful{d, transport}, CheckRedirect: stay}
+	for _, wrap := range beside {
+		d.http.Transport = wrap(d.http.Transport)
+	}
 	d.reads = retrying(d.http, clock)
 	return d
 }

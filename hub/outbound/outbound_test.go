@@ -195,6 +195,8 @@ func TestGrantFor(t *testing.T) {
 		"http://[::1]/":                 "http://[::1]:80",
 		"smtp://post.example":           "smtp://post.example:587",
 		"smtps://post.example":          "smtps://post.example:465",
+		"kafkas://k1.example":           "kafkas://k1.example:9093",
+		"kafka://127.0.0.1":             "kafka://127.0.0.1:9092",
 	} {
 		if g, err := GrantFor(address); err != nil || g.String() != want {
 			t.Errorf("%s: %v, %v", address, g, err)

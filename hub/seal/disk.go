@@ -13,6 +13,8 @@ import (
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/key"
 	"github.com/tink-crypto/tink-go/v2/keyset"
+
+	"github.com/knutpunkt/knutpunkt/hub"
 )
 
 // written is a key file as it lies on disk, in JSON; the key sets are in Tink's own JSON.
@@ -40,7 +42,7 @@ func read(path string) (*keyFile, error) {
 		return nil, fmt.Errorf("open key file: %w", err)
 	}
 	defer f.Close()
-	if err := onlyOwner(f); err != nil {
+	if err := private(f); err != nil {
 		return nil, err
 	}
 	content, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
@@ -54,15 +56,15 @@ func read(path string) (*keyFile, error) {
 	return file, nil
 }
 
-// onlyOwner refuses a key file that others than its owner can read or change.
-func onlyOwner(f *os.File) error {
+// private refuses a key file that others can read or change.
+func private(f *os.File) error {
 	stat, err := f.Stat()
 	switch {
 	case err != nil:
 		return fmt.Errorf("open key file: %w", err)
 	case !stat.Mode().IsRegular():
 		return fmt.Errorf("key file %s is not a file", f.Name())
-	case stat.Mode().Perm()&0o077 != 0:
+	case !hub.IsPrivate(stat):
 		return fmt.Errorf("key file %s is open to others than its owner (mode %04o): run: chmod 600 %[1]s",
 			f.Name(), stat.Mode().Perm())
 	}

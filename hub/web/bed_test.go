@@ -55,6 +55,8 @@ type bed struct {
 	disk     atomic.Int64 // free bytes
 	boots    int
 	boot     string
+	made     hub.Options // the hub
+	shown    web.Options // and its face
 	tune     func(*web.Options)
 	shape    func(*hub.Bundle) // changes the configuration before it is used
 	clock    func() time.Time
@@ -104,12 +106,12 @@ func (b *bed) build(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.store = store
+	b.store = &unreached{Store: store}
 	wakes := bus.Memory(log)
 	routes := bundle()
 	b.shape(routes)
-	b.hub = hub.New(hub.Options{
-		Store: store, Bus: wakes, Bundle: routes, Boot: b.boot, Clock: b.clock,
+	b.made = hub.Options{
+		Store: b.store, Bus: wakes, Bundle: routes, Boot: b.boot, Clock: b.clock,
 		Jitter: func() float64 { return 0.5 }, Log: log, Systems: []hub.Opened{
 			{ID: "karlskrona.portal", System: hub.System{Counter: b.counter, Teller: b.teller}},
 			{ID: "karlskrona.post", System: hub.System{Teller: b.teller, Notifies: true}}, {
@@ -121,7 +123,8 @@ func (b *bed) build(t testing.TB) {
 			{ID: "karlskrona.kir", System: hub.System{Importer: b.importer}},
 			{ID: "shared.blankett", System: hub.System{Source: lines{}}, Reports: []hub.Secret{sharedSign}},
 		},
-	})
+	}
+	b.hub = hub.New(b.made)
 	if err := b.hub.Activate(t.Context(), routes); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +145,7 @@ func (b *bed) build(t testing.TB) {
 	t.Cleanup(b.stop)
 	o := web.Options{Hub: b.hub, Version: "test", Clients: clients(), People: people()}
 	b.tune(&o)
-	b.web = web.New(o)
+	b.web, b.shown = web.New(o), o
 }
 
 func clients() []web.Client {

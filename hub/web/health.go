@@ -3,6 +3,8 @@ package web
 import (
 	_ "embed"
 	"net/http"
+
+	"github.com/knutpunkt/knutpunkt/hub"
 )
 
 // healthy says that the process answers.
@@ -10,7 +12,8 @@ func (s *Server) healthy(c *call) error {
 	return c.json(http.StatusOK, map[string]string{"status": "ok", "version": s.Version})
 }
 
-// ready says whether forms are taken, and how those that are taken are kept.
+// ready says whether forms are taken, and how those that are taken are kept. Of several
+// processes behind one address, only those that are ready are to be called.
 func (s *Server) ready(c *call) error {
 	durability := s.store.Durability(c.r.Context())
 	status, word := http.StatusOK, "ready"
@@ -19,8 +22,8 @@ func (s *Server) ready(c *call) error {
 		status, word = http.StatusServiceUnavailable, "ending"
 	default:
 	}
-	if durability == degraded {
-		status, word = http.StatusServiceUnavailable, degraded
+	if durability == degraded || durability == hub.Unreachable {
+		status, word = http.StatusServiceUnavailable, durability
 	}
 	return c.json(status, map[string]string{"status": word, "durability": durability, "version": s.Version})
 }

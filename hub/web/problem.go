@@ -87,6 +87,8 @@ func problemOf(err error) *problem {
 		return refusal("request-timeout")
 	case errors.Is(err, hub.ErrStorage):
 		return retryLater("storage-degraded", "60")
+	case errors.Is(err, hub.ErrUnreachable):
+		return retryLater("unavailable", "5")
 	case errors.Is(err, hub.ErrKeyReused):
 		return refusal("idempotency-key-reused")
 	case errors.Is(err, hub.ErrNotFound):

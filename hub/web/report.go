@@ -143,7 +143,7 @@ func unsigned(err error) error {
 // notKept says that a report is not on disk and is to be sent again. What the Store says of
 // itself is for the log.
 func (s *Server) notKept(c *call, err error) error {
-	if errors.Is(err, hub.ErrStorage) || c.r.Context().Err() != nil {
+	if errors.Is(err, hub.ErrStorage) || errors.Is(err, hub.ErrUnreachable) || c.r.Context().Err() != nil {
 		return err
 	}
 	s.Hub.Log.Error("store a report", "request", c.id, "error", err)

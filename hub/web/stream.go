@@ -53,6 +53,7 @@ type telling struct {
 	watching *hub.Watching
 	of       hub.CaseID  // "" for all that the caller follows
 	after    uint64      // the last line that was told
+	behind   bool        // lines are missing that the Store has
 	lost     bool        // it is from no line that is told here, so where the caller stood cannot be known
 	may      func() bool // reports whether the caller still may
 }
@@ -103,20 +104,26 @@ func aside(ask func() bool) (yes bool) {
 	return yes
 }
 
-// tellNews tells each line that the caller has not been told.
+// tellNews tells each line that the caller has not been told. What the Store cannot be asked for
+// is told when there is more to tell, or at the next beat.
 func (s *Server) tellNews(t *telling, out *stream) error {
 	news := t.watching.News()
 	if news.Anew {
 		t.anew(out)
 	}
-	t.write(out, news.Lines)
-	for news.Behind {
+	if t.behind = t.behind || news.Behind; !t.behind {
+		t.write(out, news.Lines)
+	}
+	for t.behind {
 		lines, err := s.store.Statuses(t.r.Context(), t.as, t.of, t.after, mostLines)
+		if errors.Is(err, hub.ErrUnreachable) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 		t.write(out, lines)
-		news.Behind = len(lines) == mostLines
+		t.behind = len(lines) == mostLines
 	}
 	return nil
 }

@@ -68,8 +68,11 @@ func (s *Server) withIntake(c *call, most int64, f func(*body, hub.Intake) error
 		return err
 	}
 	defer leave()
-	if s.store.Durability(ctx) == degraded {
+	switch s.store.Durability(ctx) {
+	case degraded:
 		return retryLater("storage-degraded", "60")
+	case hub.Unreachable:
+		return hub.ErrUnreachable
 	}
 	intake, err := s.store.Intake(ctx)
 	if err != nil {

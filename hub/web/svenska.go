@@ -100,9 +100,9 @@ var reasons = map[hub.Reason]reason{
 	},
 	hub.ReasonUnreadable: {
 		name: "Formuläret går inte att läsa", again: true, citizen: isWaiting,
-		what: "Formulärets svar stämmer inte med schemat som vägen anger. Oftast är formuläret ändrat på plattformen.",
+		what: "Formulärets svar stämmer inte med schemat som vägen anger. Oftast är formuläret ändrat på plattformen. Heter e-tjänsten oläst kom det från ett ämne, och är inget formulär som går att ta emot: vad som är fel är antecknat.",
 		who:  whoMapping,
-		safe: "Jämför formulärets version med schemat, rätta schemat och försök igen. " + safeByHand,
+		safe: "Jämför formulärets version med schemat, rätta schemat och försök igen. Är det oläst: be plattformen skicka det på nytt, rätt skrivet, och avvisa det här. " + safeByHand,
 	},
 	hub.ReasonAttachment: {
 		name: "En fil saknas", again: true, citizen: isWaiting,

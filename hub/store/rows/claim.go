@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -58,13 +59,16 @@ func (b *Tx) claim(c claiming, n int) ([]hub.Claim, error) {
 		before := len(claims)
 		share := max(1, (n-len(claims))/max(1, len(ms)))
 		for _, m := range ms {
+			if len(claims) == n {
+				break
+			}
 			got, err := b.take(c, m, min(share, n-len(claims)))
 			if err != nil {
 				return nil, err
 			}
 			if len(got) > 0 {
 				claims = append(claims, got...)
-				b.turns[c.queue] = m
+				b.s.turns.Store(c.queue, m)
 			}
 		}
 		if len(claims) == before {
@@ -74,24 +78,31 @@ func (b *Tx) claim(c claiming, n int) ([]hub.Claim, error) {
 	return claims, nil
 }
 
-const nextMunicipality = `SELECT municipality FROM progress
-	WHERE queue = ? AND municipality > ? ORDER BY municipality LIMIT 1`
+// waitingMunicipalities leaps from one to the next in the index.
+const waitingMunicipalities = `WITH RECURSIVE waiting (municipality) AS (
+		SELECT min(municipality) FROM progress WHERE queue = ?
+		UNION ALL
+		SELECT (SELECT min(p.municipality) FROM progress p WHERE p.queue = ? AND p.municipality > waiting.municipality)
+		FROM waiting WHERE waiting.municipality IS NOT NULL)
+	SELECT municipality FROM waiting WHERE municipality IS NOT NULL`
 
 // waitingMunicipalities gives those that have something in a queue, beginning after the
-// one that was served last. It leaps from one to the next in the index.
+// one that was served last.
 func (b *Tx) waitingMunicipalities(queue string) ([]hub.Municipality, error) {
 	var ms []hub.Municipality
-	for m := hub.Municipality(""); ; {
-		found, err := one(b, nextMunicipality, []any{queue, m}, &m)
-		if err != nil {
-			return nil, err
-		}
-		if !found {
-			break
-		}
+	err := each(b, waitingMunicipalities, []any{queue, queue}, func(rows *sql.Rows) error {
+		var m hub.Municipality
+		err := rows.Scan(&m)
 		ms = append(ms, m)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	turn, _ := slices.BinarySearch(ms, b.turns[queue]+"\x00")
+	slices.Sort(ms)
+	last, _ := b.s.turns.Load(queue)
+	served, _ := last.(hub.Municipality)
+	turn, _ := slices.BinarySearch(ms, served+"\x00")
 	return append(ms[turn:], ms[:turn]...), nil
 }
 
@@ -99,6 +110,9 @@ func (b *Tx) waitingMunicipalities(queue string) ([]hub.Municipality, error) {
 func (b *Tx) take(c claiming, m hub.Municipality, n int) ([]hub.Claim, error) {
 	rows, err := rowsOf(b, b.s.dialect.Due, c.queue, m, Nanos(c.now), n)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.know(rows); err != nil {
 		return nil, err
 	}
 	var claims []hub.Claim
@@ -111,9 +125,68 @@ func (b *Tx) take(c claiming, m hub.Municipality, n int) ([]hub.Claim, error) {
 		if err != nil {
 			return nil, err
 		}
+		b.taken = append(b.taken, inHand{row, lease})
 		claims = append(claims, hub.Claim{Case: after, Key: row.key})
 	}
 	return claims, nil
+}
+
+// know reads the cases of rows whose cases this transaction has locked.
+func (b *Tx) know(rows []row) error {
+	if b.s.dialect.Lock == "" || len(rows) == 0 {
+		return nil
+	}
+	var ids []hub.CaseID
+	for _, r := range rows {
+		if _, ok := b.cases[r.id]; !ok {
+			ids = append(ids, r.id)
+		}
+	}
+	cases, err := loadCases(b, ids)
+	maps.Copy(b.cases, cases)
+	return err
+}
+
+// An inHand is a row that a transaction gave to somebody.
+type inHand struct {
+	row
+	lease hub.Lease
+}
+
+// doubt remembers what was given by a transaction of which nobody knows whether it was
+// committed: whoever asked got an error, so that nobody is at work on it. Recover takes it back.
+func (s *Store) doubt(given []inHand) {
+	s.doubting.Lock()
+	defer s.doubting.Unlock()
+	s.doubtful = append(s.doubtful, given...)
+}
+
+// takeBack lets go of what was given in doubt. The number is of what was indeed.
+func (s *Store) takeBack(ctx context.Context, now time.Time) (moved int, err error) {
+	s.doubting.Lock()
+	given := s.doubtful
+	s.doubtful = nil
+	s.doubting.Unlock()
+	if len(given) == 0 {
+		return 0, nil
+	}
+	err = s.commit(ctx, func(b *Tx) error {
+		moved = 0
+		for _, g := range given {
+			_, _, err := b.apply(g.id, hub.Lapsed{When: hub.When{At: now}, Key: g.key, Lease: g.lease})
+			switch {
+			case err == nil:
+				moved++
+			case !errors.Is(err, hub.ErrLost) && !errors.Is(err, hub.ErrNotFound):
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.doubt(given)
+	}
+	return moved, err
 }
 
 // token gives a lease's token: greater than any before it, also those of earlier boots.
@@ -156,6 +229,9 @@ func (s *Store) Recover(ctx context.Context, boot string, now time.Time) (int, e
 		return err
 	})
 	moved := 0
+	if err == nil {
+		moved, err = s.takeBack(ctx, now)
+	}
 	for chunk := range slices.Chunk(dead, recoverAtOnce) {
 		if err != nil {
 			break

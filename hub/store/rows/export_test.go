@@ -36,7 +36,7 @@ func (s *Store) Questions(anna hub.PersonID, noon time.Time) []Question {
 	days := hub.Filter{From: noon, Until: noon.Add(time.Hour)}
 	return []Question{
 		{"claim", s.dialect.Due, "INDEX progress_due (queue=? AND municipality=? AND due<?)", false},
-		{"whose turn", nextMunicipality, "INDEX progress_due (queue=? AND municipality>?)", false},
+		{"whose turn", waitingMunicipalities, "INDEX progress_due (queue=? AND municipality>?)", false},
 		{"oldest", nextDue, "INDEX progress_due (queue=? AND municipality>?)", false},
 		{"recover", leasedRows(1), "INDEX progress_leased", false},
 		{"report", byRef, "INDEX progress_ref (system=? AND ref=?)", false},

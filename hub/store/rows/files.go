@@ -175,6 +175,19 @@ func (in *intake) holds(b hub.Blob) bool {
 	return false
 }
 
+// assertWhole refuses files of which something was lost before anything told of them.
+func (b *Tx) assertWhole(blobs ...*sealing) error {
+	for _, blob := range blobs {
+		if blob.file == nil {
+			continue
+		}
+		if err := b.s.engine.Files().Whole(b, blob.file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // insertBlob writes the row of a blob; a small one's content is in it.
 func (b *Tx) insertBlob(of hub.ID, blob *sealing, content []byte) error {
 	if blob.file != nil {
@@ -211,7 +224,9 @@ func (s *Store) Fetched(ctx context.Context, id hub.ID, attachment int, fill fun
 		err = s.keepFetched(ctx, id, owned, attachment, b)
 	}
 	if err != nil {
-		s.drop(b)
+		if !errors.Is(err, ErrUnknown) { // a row may tell of it
+			s.drop(b)
+		}
 		return hub.Blob{}, fmt.Errorf("keep file %d of %s: %w", attachment, id, err)
 	}
 	return b.Blob, nil
@@ -230,6 +245,9 @@ func (s *Store) keepFetched(ctx context.Context, id hub.ID, owned ownedKey, atta
 		return err
 	}
 	return s.commit(ctx, func(tx *Tx) error {
+		if err := tx.assertWhole(b); err != nil {
+			return err
+		}
 		if err := tx.insertBlob(id, b, content); err != nil {
 			return err
 		}

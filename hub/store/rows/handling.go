@@ -14,7 +14,7 @@ import (
 // after a time, how long that took from when the case's first form came in, which has the
 // ID of the case. What ends a case without a decision has taken no time.
 const handlingTimes = `SELECT f.step, f.at - s.inkommen FROM feed f JOIN submissions s ON s.id = f.case_id
-	WHERE f.municipality = ? AND f.service = ? AND f.at > ? AND f.step <> '` + string(hub.Inkommet) + `'
+	WHERE f.municipality = ? AND f.service = ? AND f.at > ? AND f.seq IS NOT NULL AND f.step <> '` + string(hub.Inkommet) + `'
 	AND f.step <> '` + string(hub.Atertaget) + `' AND f.step <> '` + string(hub.Avvisat) + `' AND NOT EXISTS (
 		SELECT 1 FROM feed earlier WHERE earlier.case_id = f.case_id AND earlier.seq < f.seq AND earlier.step = f.step)`
 
@@ -22,7 +22,7 @@ const handlingTimes = `SELECT f.step, f.at - s.inkommen FROM feed f JOIN submiss
 // Step that they came to after a time.
 func (s *Store) Handling(ctx context.Context, m hub.Municipality, service string, after time.Time) (map[hub.Step]hub.Spread, error) {
 	took := map[hub.Step][]time.Duration{}
-	err := s.look(ctx, func(q Asker) error {
+	err := s.lookAtLines(ctx, func(q Asker) error {
 		return each(q, handlingTimes, []any{m, service, Nanos(after)}, func(rows *sql.Rows) error {
 			var step hub.Step
 			var d int64

@@ -60,6 +60,9 @@ func (s *Store) Receive(ctx context.Context, a hub.Arrival) (hub.Received, error
 		got, err = b.receive(in)
 		return err
 	})
+	if box, ok := a.Intake.(*intake); ok && (err == nil && !got.Replayed || errors.Is(err, ErrUnknown)) {
+		box.blobs = nil // they have been received, or may have been: Close leaves them
+	}
 	if err != nil {
 		return hub.Received{}, fmt.Errorf("receive: %w", err)
 	}
@@ -67,9 +70,6 @@ func (s *Store) Receive(ctx context.Context, a hub.Arrival) (hub.Received, error
 	if got.Replayed {
 		got.Submission, err = s.Submission(ctx, hub.AsHub(), got.Submission.ID)
 		return got, err
-	}
-	if box, ok := a.Intake.(*intake); ok {
-		box.blobs = nil // they have been received: Close leaves them
 	}
 	s.dataKeys.put(got.Submission.ID, in.owned)
 	return got, nil
@@ -172,6 +172,9 @@ func (b *Tx) receive(in *arrival) (hub.Received, error) {
 	}
 	if seen != "" {
 		return b.replay(in, seen)
+	}
+	if err := b.assertWhole(in.blobs...); err != nil {
+		return hub.Received{}, err
 	}
 	before, err := b.caseOf(in.instances)
 	if err != nil {
@@ -308,6 +311,9 @@ func (b *Tx) insert(in *arrival, sub hub.Submission, before, after hub.Case, fx 
 	}
 	if err := b.mark(in, sub.ID); err != nil {
 		return err
+	}
+	if in.Lease.Boot != "" {
+		b.taken = append(b.taken, inHand{row{hub.Key(sub.ID), sub.Case}, in.Lease})
 	}
 	return b.write(before, after, fx)
 }

@@ -11,28 +11,69 @@ import (
 )
 
 // loadCase reads a case and how its submissions and deliveries stand, locked if need be.
-func loadCase(q Asker, id hub.CaseID, lock string) (hub.Case, error) {
-	c := hub.Case{ID: id}
+func loadCase(q Asker, id hub.CaseID, lock string) (c hub.Case, err error) {
+	found := false
+	err = each(q, "SELECT "+caseColumns+" FROM cases WHERE id = ?"+lock, []any{id}, func(rows *sql.Rows) (err error) {
+		found = true
+		c, err = scanCase(rows)
+		return err
+	})
+	if err == nil && !found {
+		return hub.Case{}, hub.ErrNotFound
+	}
+	if err == nil {
+		err = each(q, "SELECT "+ProgressColumns+" FROM progress WHERE case_id = ? ORDER BY place", []any{id},
+			func(rows *sql.Rows) error { return addProgress(&c, rows) })
+	}
+	if err != nil {
+		return hub.Case{}, fmt.Errorf("read case %s: %w", id, err)
+	}
+	return c, nil
+}
+
+// loadCases reads several at once, which are locked already: over a network each question costs
+// as much as its answer.
+func loadCases(q Asker, ids []hub.CaseID) (map[hub.CaseID]hub.Case, error) {
+	var args []any
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	cases := map[hub.CaseID]hub.Case{}
+	err := each(q, "SELECT "+caseColumns+" FROM cases WHERE id IN ("+marks(len(ids))+")", args, func(rows *sql.Rows) error {
+		c, err := scanCase(rows)
+		cases[c.ID] = c
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read cases: %w", err)
+	}
+	err = each(q, "SELECT case_id, "+ProgressColumns+" FROM progress WHERE case_id IN ("+marks(len(ids))+") ORDER BY case_id, place", args,
+		func(rows *sql.Rows) error {
+			var id hub.CaseID
+			p, err := scanProgress(rows, &id)
+			c := cases[id]
+			add(&c, p)
+			cases[id] = c
+			return err
+		})
+	if err != nil {
+		return nil, fmt.Errorf("read cases: %w", err)
+	}
+	return cases, nil
+}
+
+const caseColumns = "id, municipality, source, service, step, step_at, ref, voice, teller, expect"
+
+func scanCase(rows *sql.Rows) (c hub.Case, err error) {
 	var stepAt int64
 	var tellers string
 	var expect sql.NullString
-	found, err := one(q, `SELECT municipality, source, service, step, step_at, ref, voice, teller, expect
-		FROM cases WHERE id = ?`+lock, []any{id},
-		&c.Municipality, &c.Source, &c.Service, &c.Step, &stepAt, &c.Ref, &c.Voice, &tellers, &expect)
-	if err != nil {
-		return hub.Case{}, fmt.Errorf("read case %s: %w", id, err)
-	}
-	if !found {
-		return hub.Case{}, hub.ErrNotFound
+	if err := rows.Scan(&c.ID, &c.Municipality, &c.Source, &c.Service, &c.Step, &stepAt, &c.Ref, &c.Voice, &tellers, &expect); err != nil {
+		return hub.Case{}, err
 	}
 	c.StepAt, c.Tellers = Instant(stepAt), systemsOf(tellers)
 	if expect.Valid && json.Unmarshal([]byte(expect.String), &c.Expect) != nil {
-		return hub.Case{}, fmt.Errorf("read case %s: %w", id, hub.ErrContents)
-	}
-	err = each(q, "SELECT "+ProgressColumns+" FROM progress WHERE case_id = ? ORDER BY place", []any{id},
-		func(rows *sql.Rows) error { return addProgress(&c, rows) })
-	if err != nil {
-		return hub.Case{}, fmt.Errorf("read case %s: %w", id, err)
+		return hub.Case{}, hub.ErrContents
 	}
 	return c, nil
 }
@@ -59,15 +100,18 @@ func listOf(systems []hub.SystemID) string {
 
 func addProgress(c *hub.Case, rows *sql.Rows) error {
 	p, err := scanProgress(rows)
-	if err != nil {
-		return err
+	if err == nil {
+		add(c, p)
 	}
+	return err
+}
+
+func add(c *hub.Case, p hub.Progress) {
 	if p.Kind == hub.FormKind {
 		c.Submissions = append(c.Submissions, p)
 	} else {
 		c.Deliveries = append(c.Deliveries, p)
 	}
-	return nil
 }
 
 // ProgressColumns are what a row of progress has beside case_id, place, municipality, queue and ref.
@@ -75,15 +119,16 @@ const ProgressColumns = `key, kind, state, reason, note, since, due, lease_boot,
 	attempts, crashes, waiting, revision, submission, leg, system, operation, level, lag, after, step,
 	sha256, receipt, misses, asking, doubt, on_wire, rare`
 
-func scanProgress(rows *sql.Rows) (hub.Progress, error) {
+// scanProgress reads a row, and what stands before it.
+func scanProgress(rows *sql.Rows, before ...any) (hub.Progress, error) {
 	var p hub.Progress
 	var since, due, until, asking int64
 	var sum []byte
 	var receipt, few sql.NullString
-	err := rows.Scan(&p.Key, &p.Kind, &p.State, &p.Reason, &p.Note, &since, &due,
+	err := rows.Scan(append(before, &p.Key, &p.Kind, &p.State, &p.Reason, &p.Note, &since, &due,
 		&p.Lease.Boot, &p.Lease.Token, &until, &p.Attempts, &p.Crashes, &p.Waiting, &p.Revision,
 		&p.Submission, &p.Leg, &p.System, &p.Operation, &p.Level, (*int64)(&p.Lag), &p.After, &p.Step,
-		&sum, &receipt, &p.Misses, &asking, &p.Doubt, &p.OnWire, &few)
+		&sum, &receipt, &p.Misses, &asking, &p.Doubt, &p.OnWire, &few)...)
 	if err != nil {
 		return hub.Progress{}, err
 	}

@@ -24,6 +24,7 @@ import (
 	"database/sql"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,10 @@ type Store struct {
 	number   int64        // of this process, which begins the tokens of its leases
 	tokens   atomic.Int64 // that it gave
 	acted    atomic.Int64 // time of the last line of the audit log that it knows of
+	turns    sync.Map     // who was served last, a municipality by queue
+
+	doubting sync.Mutex
+	doubtful []inHand // which nobody may have in hand
 }
 
 // Options are what the rows must be told. All are required.
@@ -84,10 +89,14 @@ type Engine interface {
 // Files are where files lie that are too large for rows: sealed already, and named by
 // their blobs' IDs. What no row tells of was never received, and is swept away some day.
 type Files interface {
-	// Create begins a file. Once it has been closed it is whole and durable, apart from its name.
+	// Create begins a file. Once it has been closed it is whole, and durable together with the rows
+	// that tell of it, apart from its name.
 	Create(ctx context.Context, id string) (io.WriteCloser, error)
 	// Keep gives closed files their names, before the transaction that tells of them.
 	Keep(ids []string) error
+	// Whole says within that transaction, which asks, that nothing of a closed file has been lost
+	// since; an error is hub.ErrUnreachable then.
+	Whole(q Asker, file io.WriteCloser) error
 	// Open reads a file that was kept; os.ErrNotExist when it is not there.
 	Open(ctx context.Context, id string) (io.ReadCloser, error)
 	// Drop removes a file that no row tells of, finished or not.

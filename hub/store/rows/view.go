@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -61,7 +62,10 @@ func (s *Store) wall(v hub.Viewer, municipality, caseID string) (condition strin
 	return municipality + " IN (" + marks(len(args)) + ")", args
 }
 
-func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+// marks are those of a list of n arguments; of none it is a list in which nothing is.
+func marks(n int) string {
+	return cmp.Or(strings.TrimSuffix(strings.Repeat("?, ", n), ", "), "NULL")
+}
 
 // visible gives the case of a submission, if v may see it.
 func (s *Store) visible(q Asker, v hub.Viewer, id hub.ID) (hub.CaseID, error) {

@@ -115,7 +115,7 @@ func (s *Store) Acts(ctx context.Context, v hub.Viewer, id hub.CaseID) ([]hub.Ac
 		if c, err = loadCase(q, id, ""); err != nil {
 			return err
 		}
-		return each(q, "SELECT seq, "+s.dialect.Act+", at, key, what, note, by, reason FROM audit WHERE case_id = ? ORDER BY seq", []any{id},
+		return each(q, "SELECT seq, "+s.dialect.Act+", at, key, what, note, by, reason FROM audit WHERE case_id = ? AND seq IS NOT NULL ORDER BY seq", []any{id},
 			func(rows *sql.Rows) error {
 				var a hub.Act
 				var place, at int64

@@ -17,12 +17,10 @@ import (
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
-// mostAtOnce bounds a transaction, so that nobody waits long for many others.
-const mostAtOnce = 256
-
 // A Queue is what waits to be written, by one Writer or by several. Each folds whatever
 // waits into one transaction, so that one fsync serves many forms, claims and receipts.
 type Queue struct {
+	most    int // that a transaction has in it
 	ops     chan *op
 	quit    chan struct{}
 	stopped chan struct{}
@@ -30,9 +28,10 @@ type Queue struct {
 	writers sync.WaitGroup
 }
 
-// NewQueue makes a Queue that nobody serves yet.
-func NewQueue() *Queue {
-	return &Queue{ops: make(chan *op, 2*mostAtOnce), quit: make(chan struct{}), stopped: make(chan struct{})}
+// NewQueue makes a Queue that nobody serves yet. At most so many are folded into one transaction,
+// so that nobody waits long for many others.
+func NewQueue(most int) *Queue {
+	return &Queue{most: most, ops: make(chan *op, 2*most), quit: make(chan struct{}), stopped: make(chan struct{})}
 }
 
 // An op is something to write. Its do decides before it writes: an error without a
@@ -46,6 +45,10 @@ type op struct {
 
 // ErrClosed says that the Store has been closed.
 var ErrClosed = errors.New("the store is closed")
+
+// ErrUnknown says that a connection was lost while it committed: whether anything was written
+// nobody knows.
+var ErrUnknown = fmt.Errorf("%w while it was written to", hub.ErrUnreachable)
 
 // Commit has do run in a transaction and returns when that is durable. Once it has been
 // queued it is waited for: a caller that left could not know what became of it.
@@ -113,7 +116,7 @@ func (q *Queue) Serve(w *Writer, done func()) {
 // waiting gives the first and everything else that waits now.
 func (q *Queue) waiting(first *op) []*op {
 	ops := []*op{first}
-	for len(ops) < mostAtOnce {
+	for len(ops) < q.most {
 		select {
 		case o := <-q.ops:
 			ops = append(ops, o)
@@ -143,7 +146,6 @@ type Writer struct {
 	audited atomic.Int64
 	commits atomic.Int64
 	cases   *recent[hub.CaseID, hub.Case] // nil where others write too
-	turns   map[string]hub.Municipality   // who was served last, by queue
 	wraps   map[wrapping]bool             // that table wraps is known to have
 	origins map[origin]bool               // that table origins is known to have
 	written func(lines int)               // hears how many lines without a number were committed; nil for nobody
@@ -165,7 +167,7 @@ type origin struct {
 // log. One that does not number tells written how many lines it has committed without.
 func (s *Store) NewWriter(conn Conn, feed, audit int64, written func(lines int)) *Writer {
 	w := &Writer{
-		s: s, conn: conn, feed: feed, audit: audit, turns: map[string]hub.Municipality{},
+		s: s, conn: conn, feed: feed, audit: audit,
 		wraps: map[wrapping]bool{}, origins: map[origin]bool{}, written: written,
 	}
 	if s.dialect.Numbers {
@@ -185,9 +187,16 @@ func (w *Writer) Commits() int64 { return w.commits.Load() }
 // that each gets an answer of its own; so are those that others had the rows of.
 func (w *Writer) serve(ops []*op) {
 	again := ops
-	if err := w.transact(ops, len(ops) == 1); err == nil {
+	switch err := w.transact(ops, len(ops) == 1); {
+	case err == nil:
 		again = busy(ops)
-	} else {
+	case errors.Is(err, ErrUnknown): // run again it might be done twice
+		again = busy(ops)
+		tell(ops, err)
+	case errors.Is(err, hub.ErrUnreachable) && !w.s.engine.Again(err):
+		again = nil
+		tell(ops, w.s.engine.Judge(err))
+	default:
 		w.s.engine.Judge(err)
 	}
 	for _, o := range again {
@@ -197,6 +206,15 @@ func (w *Writer) serve(ops []*op) {
 	}
 	for _, o := range ops {
 		close(o.done)
+	}
+}
+
+// tell gives an error to those ops that have none of their own.
+func tell(ops []*op, err error) {
+	for _, o := range ops {
+		if o.err == nil {
+			o.err = err
+		}
 	}
 }
 
@@ -222,8 +240,8 @@ func (w *Writer) insist(o *op) (err error) {
 	return err
 }
 
-// transact runs ops and commits. An error says that nothing of it has happened, as far as
-// anybody knows. Who is patient waits for rows that others have.
+// transact runs ops and commits. An error says that nothing of it has happened, but for
+// ErrUnknown. Who is patient waits for rows that others have.
 func (w *Writer) transact(ops []*op, patient bool) error {
 	b := &Tx{
 		Writer: w, patient: patient, feed: w.feed, audit: w.audit, acted: w.s.acted.Load(),
@@ -243,6 +261,9 @@ func (w *Writer) transact(ops []*op, patient bool) error {
 	}
 	if err := w.conn.Commit(); err != nil {
 		w.conn.Rollback()
+		if errors.Is(err, ErrUnknown) {
+			w.s.doubt(b.taken)
+		}
 		return err
 	}
 	w.commits.Add(1)
@@ -256,6 +277,7 @@ type Tx struct {
 	patient bool
 	writes  int
 	lines   int // without a number
+	taken   []inHand
 	feed    int64
 	audit   int64
 	acted   int64
@@ -315,7 +337,8 @@ func (b *Tx) keep() {
 var errBusy = errors.New("others are at it")
 
 // alone keeps others from the same until the transaction ends, where several write: two
-// forms under one key, a report and the receipt that it is about. It comes before any write.
+// forms under one key, a report and the receipt that it is about. It mostly comes before any
+// write: after one, all that is folded together is run again one by one where others have it.
 func (b *Tx) alone(what string, each ...[]byte) error {
 	if b.s.dialect.Alone == nil || len(each) == 0 {
 		return nil

@@ -83,7 +83,8 @@ func (o BackupOptions) tell(done, total int64) {
 
 // Backup writes everything that a Store holds at path to a new file, sealed, also beside
 // the process that writes the Store: as it was at one instant, with its files. The keys are
-// not in it. A file that is there already is not touched.
+// not in it. A file that is there already is not touched. A database that has been moved is
+// refused with ErrMoved: whoever went on copying it would believe that there are backups.
 func Backup(ctx context.Context, path string, keys *seal.Keys, to string, o BackupOptions) (Manifest, error) {
 	m, err := backup(ctx, path, keys, to, o)
 	if err != nil {
@@ -153,6 +154,12 @@ func snapshot(ctx context.Context, path, to string) error {
 	defer db.Close()
 	if err := checkVersion(ctx, db); err != nil {
 		return damaged(err)
+	}
+	if address, at, err := movedTo(ctx, db); err != nil {
+		return err
+	} else if address != "" {
+		return fmt.Errorf("%w to %s, %s: nothing has come in here since. Back up PostgreSQL instead, with its own tools, "+
+			"pg_basebackup or pg_dump, and end what makes backups here", ErrMoved, address, at.Format(time.RFC3339))
 	}
 	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", to); err != nil {
 		return fmt.Errorf("copy the database: %w", damaged(err))

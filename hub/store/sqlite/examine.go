@@ -29,6 +29,7 @@ type Condition struct {
 	Durable error       // why a connection to it would forget; nil when none would
 	Keys    error       // why the keys cannot open what it holds; nil when they can
 	Last    time.Time   // of the last line of the audit log; zero without any
+	Moved   string      // where it is now, once it has been carried over to another engine; "" otherwise
 	Restore *RestoreState
 	Copy    string // why the next start will take it for an older copy; "" when it will not, or while a process has it
 	Disk    DiskState
@@ -128,12 +129,15 @@ func (c *Condition) examine(ctx context.Context, s *Store) error {
 	return c.read(ctx, s)
 }
 
-func (c *Condition) read(ctx context.Context, s *Store) error {
+func (c *Condition) read(ctx context.Context, s *Store) (err error) {
 	var last int64
 	if err := s.read.QueryRowContext(ctx, "SELECT coalesce((SELECT at FROM audit ORDER BY seq DESC LIMIT 1), 0)").Scan(&last); err != nil {
 		return err
 	}
 	c.Last = rows.Instant(last)
+	if c.Moved, _, err = movedTo(ctx, s.read); err != nil {
+		return err
+	}
 	if c.Running == 0 {
 		beside, ok, err := readMark(s.markPath())
 		if err != nil {

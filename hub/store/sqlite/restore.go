@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -81,7 +82,12 @@ func markRestored(ctx context.Context, path, why string, now time.Time) error {
 	if err := inTransaction(ctx, conn, func() error { return noteRestore(ctx, conn, why, now) }); err != nil {
 		return err
 	}
-	var busy, logged, moved int // all of the log is to be in the database itself
+	return checkpoint(ctx, conn)
+}
+
+// checkpoint has all of the log be in the database itself.
+func checkpoint(ctx context.Context, conn *sql.Conn) error {
+	var busy, logged, moved int
 	row := conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 	if err := row.Scan(&busy, &logged, &moved); err != nil || busy != 0 {
 		return errors.Join(errors.New("the mark could not be written into the database"), err)

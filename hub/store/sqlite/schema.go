@@ -6,7 +6,6 @@ import (
 	"embed"
 	"fmt"
 	"github.com/knutpunkt/knutpunkt/hub/store/rows"
-	"io/fs"
 	"time"
 )
 
@@ -54,7 +53,7 @@ func migrateInside(ctx context.Context, conn *sql.Conn, now time.Time) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	if version > len(steps) {
-		return newerSchema(version, len(steps))
+		return rows.NewerSchema(version, len(steps))
 	}
 	for i, step := range steps[version:] {
 		n := version + i + 1
@@ -79,34 +78,8 @@ func checkVersion(ctx context.Context, db *sql.DB) error {
 	if err := db.QueryRowContext(ctx, "SELECT max(version) FROM migrations").Scan(&version); err != nil {
 		return fmt.Errorf("read schema version: %w", err)
 	}
-	switch {
-	case version > len(steps):
-		return newerSchema(version, len(steps))
-	case version < len(steps):
-		return fmt.Errorf("the database has version %d, and this knutpunkt reads version %d: "+
-			"start knutpunkt serve once, which brings it there", version, len(steps))
-	}
-	return nil
+	return rows.Readable(version, len(steps))
 }
 
-func newerSchema(version, known int) error {
-	return fmt.Errorf("the database has version %d, and this knutpunkt knows %d: "+
-		"run the knutpunkt that wrote it, or a newer one", version, known)
-}
-
-// migrationTexts gives the migrations in order, the first of which makes version 1.
-func migrationTexts() ([]string, error) {
-	names, err := fs.Glob(migrations, "migrations/*.sql") // sorted
-	if err != nil {
-		return nil, fmt.Errorf("list migrations: %w", err)
-	}
-	var texts []string
-	for _, name := range names {
-		text, err := migrations.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("read migration: %w", err)
-		}
-		texts = append(texts, string(text))
-	}
-	return texts, nil
-}
+// migrationTexts gives the migrations in order.
+func migrationTexts() ([]string, error) { return rows.Migrations(migrations) }

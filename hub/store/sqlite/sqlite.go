@@ -92,6 +92,9 @@ func (o Options) withDefaults(path string) Options {
 	return o
 }
 
+// foldedAtOnce is how many are written in one transaction at most.
+const foldedAtOnce = 256
+
 // errReadOnly says that a Store was opened beside the one that writes.
 var errReadOnly = errors.New("the database is open for reading only")
 
@@ -127,7 +130,11 @@ func OpenReadOnly(ctx context.Context, path string, keys *seal.Keys, clock func(
 	if s.read, err = openReaders(s.path()); err != nil {
 		return nil, err
 	}
-	if err := checkVersion(ctx, s.read); err != nil {
+	err = checkVersion(ctx, s.read)
+	if err == nil {
+		err = unlessMoved(ctx, s.read)
+	}
+	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -197,6 +204,9 @@ func (s *Store) take(ctx context.Context) error {
 		err = migrate(ctx, conn, s.o.Clock())
 	}
 	if err == nil {
+		err = unlessMoved(ctx, conn)
+	}
+	if err == nil {
 		err = s.beginEpoch(ctx, conn)
 	}
 	if err == nil {
@@ -232,7 +242,7 @@ func (s *Store) beginWriting(ctx context.Context, conn *sql.Conn) error {
 	}
 	s.Begin(number, rows.Instant(acted))
 	w := &writing{s: s, conn: conn, asked: statements{prepare: conn.PrepareContext}}
-	s.writer, s.queue = s.NewWriter(w, feed, audit, nil), rows.NewQueue()
+	s.writer, s.queue = s.NewWriter(w, feed, audit, nil), rows.NewQueue(foldedAtOnce)
 	s.queue.Serve(s.writer, w.end)
 	return nil
 }

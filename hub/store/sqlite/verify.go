@@ -32,6 +32,7 @@ type Account struct {
 	Manifest
 	Unsettled Unsettled
 	Damaged   []Damage // that was so when the backup was made: the rest of it is whole
+	Moved     string   // where everything is, if it had been moved when the backup was made: no hub starts on it; "" otherwise
 }
 
 // A Damage is a file, or what a form says, that cannot be read as it was received; or
@@ -249,10 +250,15 @@ func (u *unpacking) lookThrough() (err error) {
 		return err
 	}
 	if version := u.account.Holds.Schema; version > len(steps) {
-		return fmt.Errorf("%w: %w", ErrBackup, newerSchema(version, len(steps)))
+		return fmt.Errorf("%w: %w", ErrBackup, rows.NewerSchema(version, len(steps)))
 	}
 	if err := u.store.KnowsKeys(u.ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrBackup, err)
+	}
+	if u.account.Holds.Schema >= movable {
+		if u.account.Moved, _, err = movedTo(u.ctx, db); err != nil {
+			return err
+		}
 	}
 	u.account.Unsettled, err = countUnsettled(u.ctx, db)
 	return err

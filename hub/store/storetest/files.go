@@ -168,7 +168,7 @@ func (w *world) flat(name string, do func()) {
 	runtime.ReadMemStats(&before)
 	do()
 	runtime.ReadMemStats(&after)
-	if n := after.TotalAlloc - before.TotalAlloc; n > 8<<20 {
+	if n := after.TotalAlloc - before.TotalAlloc; n > flatMiB<<20 {
 		w.Errorf("%s allocated %d MiB in all for a file of 24 MiB", name, n>>20)
 	}
 }
