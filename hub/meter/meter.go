@@ -1,14 +1,14 @@
-// Package meter counts. It wraps the Store, the Bus and the systems, so that the
-// journey itself says nothing of metrics, and it reads what must survive a restart
-// from the rows themselves.
+// Package meter counts and traces. It wraps the Store, the Bus, the systems and the way out
+// to them, so that the journey itself says nothing of metrics, and it reads what must survive
+// a restart from the rows themselves.
 //
-// Every label comes from a closed set: kommunkoder, connectors, systems, states, answers,
-// reasons, kinds. Nothing about a case, and nobody's number, can become a label.
+// Every label comes from a closed set: kommunkoder, connectors, systems, states, outcomes,
+// reasons, kinds. Nothing about a case, and nobody's number, can become a label. A span of a
+// trace names ids of our own beside those, and nothing else.
 package meter
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -20,46 +20,44 @@ import (
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
-// A Meter holds one installation's series.
+// A Meter holds one process's series, and its traces when somebody wants them.
 type Meter struct {
 	registry   *prometheus.Registry
 	clock      func() time.Time
 	accept     *prometheus.HistogramVec
-	attempts   *prometheus.CounterVec
 	calls      *prometheus.HistogramVec
-	lookups    *prometheus.CounterVec
 	wakes      prometheus.Counter
+	found      *prometheus.CounterVec
+	takeovers  prometheus.Counter
 	connectors map[hub.SystemID]string
+	leads      leads
+	clocks     clocks
+	gauges     func(context.Context) (map[string]float64, error) // of a Store that tells more; else nil
+	broker     func() bool                                       // whether there is one, and it answers; nil without
+	dropped    func() uint64                                     // by a bus that counts what it drops; else nil
+	ignored    func() uint64                                     // by a bus that counts what it hears and passes over; else nil
+	traces     *tracing                                          // nil while nobody wants any
 }
 
-// seconds are buckets from a millisecond to what a call may take at the most.
-var seconds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+var (
+	acceptSeconds = ours("accept_seconds", "How long it took to make a form durable, by what became of it: new, replayed, refused.", "result")
+	callSeconds   = ours("call_seconds", "How long systems took to answer, by connector, role and what they answered.", "connector", "role", "outcome")
+	wakesTotal    = ours("wakes_total", "Wakes that were put on the bus since this process began.")
+	foundTotal    = ours("found_total", "Due rows that this process has taken in hand, by what made it look: wake or sweep.", "by")
+	takeovers     = ours("takeovers_total", "Rows that this process has taken out of dead hands.")
+)
 
 // New makes a Meter with nothing counted.
 func New(clock func() time.Time) *Meter {
 	m := &Meter{
 		registry: prometheus.NewRegistry(), clock: clock, connectors: map[hub.SystemID]string{},
-		accept: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "knutpunkt_accept_seconds", Buckets: seconds,
-			Help: "How long it took to make a form durable, by what became of it: new, replayed, refused.",
-		}, []string{"result"}),
-		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "knutpunkt_delivery_attempts_total",
-			Help: "Attempts to deliver since this process began, by connector and answer: yes, no, not-now, dont-know.",
-		}, []string{"connector", "answer"}),
-		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "knutpunkt_call_seconds", Buckets: seconds,
-			Help: "How long systems took to answer, by connector and role.",
-		}, []string{"connector", "role"}),
-		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "knutpunkt_register_lookups_total",
-			Help: "Look-ups since this process began, by connector and outcome: found, partly, not-found, failed.",
-		}, []string{"connector", "outcome"}),
-		wakes: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "knutpunkt_wakes_total", Help: "Wakes that were put on the bus since this process began.",
-		}),
+		accept: acceptSeconds.histogram(), calls: callSeconds.histogram(), wakes: wakesTotal.counter(),
+		found: foundTotal.counters(), takeovers: takeovers.counter(),
 	}
-	m.registry.MustRegister(m.accept, m.attempts, m.calls, m.lookups, m.wakes,
+	for _, by := range []string{byWake, bySweep} {
+		m.found.WithLabelValues(by)
+	}
+	m.registry.MustRegister(m.accept, m.calls, m.wakes, m.found, m.takeovers, &engines{m},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -72,96 +70,3 @@ func (m *Meter) Watch(h *hub.Hub, s hub.Store, log *slog.Logger) {
 
 // Page serves the series in Prometheus's text format.
 func (m *Meter) Page() http.Handler { return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}) }
-
-// Store counts what is received.
-func (m *Meter) Store(s hub.Store) hub.Store { return &store{s, m} }
-
-type store struct {
-	hub.Store
-	m *Meter
-}
-
-func (s *store) Receive(ctx context.Context, a hub.Arrival) (hub.Received, error) {
-	begun := s.m.clock()
-	r, err := s.Store.Receive(ctx, a)
-	result := "new"
-	if err != nil {
-		result = "refused"
-	} else if r.Replayed {
-		result = "replayed"
-	}
-	s.m.accept.WithLabelValues(result).Observe(s.m.clock().Sub(begun).Seconds())
-	return r, err
-}
-
-// Bus counts wakes.
-func (m *Meter) Bus(b hub.Bus) hub.Bus { return &bus{b, m} }
-
-type bus struct {
-	hub.Bus
-	m *Meter
-}
-
-func (b *bus) Wake(ctx context.Context, w hub.Wake) {
-	b.m.wakes.Inc()
-	b.Bus.Wake(ctx, w)
-}
-
-// System counts what one system is asked and what it answers.
-func (m *Meter) System(id hub.SystemID, connector string, s hub.System) hub.System {
-	m.connectors[id] = connector
-	if s.Destination != nil {
-		s.Destination = &destination{s.Destination, m, connector}
-	}
-	if s.Register != nil {
-		s.Register = &register{s.Register, m, connector}
-	}
-	return s
-}
-
-// timed notes how long a call took.
-func (m *Meter) timed(connector, role string) func() {
-	begun := m.clock()
-	return func() { m.calls.WithLabelValues(connector, role).Observe(m.clock().Sub(begun).Seconds()) }
-}
-
-type destination struct {
-	hub.Destination
-	m         *Meter
-	connector string
-}
-
-func (d *destination) Deliver(ctx context.Context, del hub.Delivery) (hub.Receipt, error) {
-	defer d.m.timed(d.connector, "deliver")()
-	r, err := d.Destination.Deliver(ctx, del)
-	a, _, _ := hub.AnswerOf(r, err)
-	d.m.attempts.WithLabelValues(d.connector, string(a)).Inc()
-	return r, err
-}
-
-func (d *destination) Find(ctx context.Context, del hub.Delivery) (hub.Receipt, error) {
-	defer d.m.timed(d.connector, "find")()
-	return d.Destination.Find(ctx, del)
-}
-
-type register struct {
-	hub.Register
-	m         *Meter
-	connector string
-}
-
-func (r *register) Lookup(ctx context.Context, id hub.PersonID) (hub.Person, error) {
-	defer r.m.timed(r.connector, "lookup")()
-	p, err := r.Register.Lookup(ctx, id)
-	outcome := "found"
-	switch {
-	case errors.Is(err, hub.ErrNotFound):
-		outcome = "not-found"
-	case errors.Is(err, hub.ErrPartly):
-		outcome = "partly"
-	case err != nil:
-		outcome = "failed"
-	}
-	r.m.lookups.WithLabelValues(r.connector, outcome).Inc()
-	return p, err
-}

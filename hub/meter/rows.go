@@ -19,42 +19,48 @@ type rows struct {
 	log *slog.Logger
 }
 
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("knutpunkt_"+name, help, labels, nil)
-}
-
 var (
-	accepted   = desc("submissions_accepted_total", "Submissions that were answered with 202, ever.", "municipality")
-	states     = desc("submissions", "Submissions by state.", "state")
-	held       = desc("held", "Submissions and deliveries that rest with a person.", "reason")
-	waiting    = desc("deliveries_waiting", "Deliveries that are due or will be.", "connector")
-	oldest     = desc("oldest_ready_seconds", "How long the oldest delivery has been ready.", "connector")
-	circuits   = desc("circuit_open", "1 while a system is not called, by cause.", "connector", "cause")
-	diskFree   = desc("disk_free_bytes", "Room on the disk that holds the Store.")
-	unnumbered = desc("unnumbered_rows", "Feed rows that no reader sees yet.")
-	orphans    = desc("orphan_reports", "Reports of systems that have fitted no delivery for a day.")
-	words      = desc("untranslated_words", "Words that a system has used and no table translates.", "system")
-	registered = desc("register_age_seconds", "How long ago it is that a register which files feed was right; 0 while it is empty.", "system")
-	recent     = desc("register_recent", "1 while the word of a register which files feed is recent enough to go by.", "system")
-	durability = desc("durability", "1 for the mode in which forms are accepted.", "mode")
+	accepted    = shared("submissions_accepted_total", "Submissions that were answered with 202, ever.", "municipality")
+	states      = shared("submissions", "Submissions by state.", "state")
+	held        = shared("held", "Submissions and deliveries that rest with a person.", "reason")
+	waiting     = shared("deliveries_waiting", "Deliveries that are due or will be.", "connector")
+	oldest      = shared("oldest_ready_seconds", "How long the oldest delivery has been ready.", "connector")
+	circuits    = ours("circuit_open", "1 while this process does not call a system, by cause.", "connector", "cause")
+	diskFree    = shared("disk_free_bytes", "Room on the disk that holds the Store; absent where that is another machine's.")
+	unnumbered  = shared("unnumbered_rows", "Feed rows that no reader sees yet.")
+	unpublished = shared("unpublished_rows", "Feed rows that are not known on the public topic yet; absent where there is none.")
+	orphans     = shared("orphan_reports", "Reports of systems that have fitted no delivery for a day.")
+	words       = shared("untranslated_words", "Words that a system has used and no table translates.", "system")
+	registered  = shared("register_age_seconds", "How long ago it is that a register which files feed was right; 0 while it is empty.", "system")
+	recent      = shared("register_recent", "1 while the word of a register which files feed is recent enough to go by.", "system")
+	durability  = shared("durability", "1 for the mode in which forms are accepted.", "mode")
+	replicas    = shared("replicas", "Processes that share the Store and are alive.")
 )
 
 // countFor is how long a scrape may take.
 const countFor = 5 * time.Second
 
 func (r *rows) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{accepted, states, held, waiting, oldest, circuits, diskFree, unnumbered, orphans, words, registered, recent, durability} {
-		ch <- d
+	for _, s := range []Series{
+		accepted, states, held, waiting, oldest, circuits, diskFree, unnumbered, unpublished, orphans, words, registered, recent, durability, replicas,
+	} {
+		ch <- s.desc
 	}
 }
 
 func (r *rows) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), countFor)
 	defer cancel()
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
+	gauge := gaugeTo(ch)
 	gauge(durability, 1, r.s.Durability(ctx))
+	if _, of, err := r.s.Peers(ctx); err == nil {
+		gauge(replicas, float64(of))
+	}
+	if r.hub.Publisher != nil {
+		if n, err := r.hub.Unpublished(ctx); err == nil {
+			gauge(unpublished, float64(n))
+		}
+	}
 	r.circuits(gauge)
 	r.registers(ctx, gauge)
 	c, err := r.s.Counts(ctx, r.m.clock())
@@ -63,8 +69,12 @@ func (r *rows) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	for m, n := range c.Accepted {
-		ch <- prometheus.MustNewConstMetric(accepted, prometheus.CounterValue, float64(n), string(m))
+		ch <- prometheus.MustNewConstMetric(accepted.desc, prometheus.CounterValue, float64(n), string(m))
 	}
+	r.counts(c, gauge)
+}
+
+func (r *rows) counts(c hub.Counts, gauge gauge) {
 	for s, n := range c.States {
 		gauge(states, float64(n), string(s))
 	}
@@ -77,7 +87,9 @@ func (r *rows) Collect(ch chan<- prometheus.Metric) {
 	for connector, age := range r.oldest(c.OldestReady) {
 		gauge(oldest, age.Seconds(), connector)
 	}
-	gauge(diskFree, float64(c.DiskFree))
+	if c.DiskFree >= 0 {
+		gauge(diskFree, float64(c.DiskFree))
+	}
 	gauge(unnumbered, float64(c.Unnumbered))
 	gauge(orphans, float64(c.Orphans))
 	for _, s := range r.hub.Systems {
@@ -88,7 +100,7 @@ func (r *rows) Collect(ch chan<- prometheus.Metric) {
 }
 
 // registers tells of those that files feed.
-func (r *rows) registers(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) {
+func (r *rows) registers(ctx context.Context, gauge gauge) {
 	for _, s := range r.hub.Systems {
 		if s.Importer == nil {
 			continue
@@ -98,15 +110,12 @@ func (r *rows) registers(ctx context.Context, gauge func(*prometheus.Desc, float
 			r.log.Error("read a register's state for metrics", "system", s.ID, "error", err)
 			continue
 		}
-		age, isRecent := 0.0, 0.0
+		age, isRecent := 0.0, false
 		if now := r.m.clock(); !fed.AsOf.IsZero() {
-			age = now.Sub(fed.AsOf).Seconds()
-			if now.Before(fed.Until) {
-				isRecent = 1
-			}
+			age, isRecent = now.Sub(fed.AsOf).Seconds(), now.Before(fed.Until)
 		}
 		gauge(registered, age, string(s.ID))
-		gauge(recent, isRecent, string(s.ID))
+		gauge(recent, oneIf(isRecent), string(s.ID))
 	}
 }
 
@@ -137,7 +146,7 @@ func (r *rows) oldest(of map[hub.SystemID]time.Duration) map[string]time.Duratio
 	return worst
 }
 
-func (r *rows) circuits(gauge func(*prometheus.Desc, float64, ...string)) {
+func (r *rows) circuits(gauge gauge) {
 	type series struct{ connector, cause string }
 	open := map[series]float64{}
 	causes := []hub.Cause{hub.Down, hub.Credentials, hub.AddressChanged, hub.ContractBroken, hub.Busy, hub.Paused}

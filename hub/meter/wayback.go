@@ -10,24 +10,22 @@ import (
 type wayBack struct{ hub *hub.Hub }
 
 var (
-	gaps = desc("reconciliation_gaps",
+	gaps = shared("reconciliation_gaps",
 		"Forms of the last 14 days that are not where they should be, by what is the matter; municipality shared: nobody's yet.", "municipality", "kind")
-	unexplained = desc("reconciliation_unexplained", "Forms of the last 14 days that are unaccounted for: should be 0.")
-	untold      = desc("reconciliation_untold", "E-services and days of the last 14 for which the platform has not said what it sent.")
-	streams     = desc("streams", "Streams that are open, by who follows: case for clients, citizen, console.", "kind")
+	unexplained = shared("reconciliation_unexplained", "Forms of the last 14 days that are unaccounted for: should be 0.")
+	untold      = shared("reconciliation_untold", "E-services and days of the last 14 for which the platform has not said what it sent.")
+	streams     = ours("streams", "Streams that are open, by who follows: case for clients, citizen, console.", "kind")
 )
 
 func (w *wayBack) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{gaps, unexplained, untold} {
-		ch <- d
+	for _, s := range []Series{gaps, unexplained, untold} {
+		ch <- s.desc
 	}
 }
 
 // Collect tells of the days as the hub has counted them last.
 func (w *wayBack) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v int, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
-	}
+	gauge := gaugeTo(ch)
 	type series struct {
 		m hub.Municipality
 		k hub.GapKind
@@ -53,10 +51,10 @@ func (w *wayBack) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	for s, v := range n {
-		gauge(gaps, v, string(s.m), string(s.k))
+		gauge(gaps, float64(v), string(s.m), string(s.k))
 	}
-	gauge(unexplained, lost)
-	gauge(untold, silent)
+	gauge(unexplained, float64(lost))
+	gauge(untold, float64(silent))
 }
 
 // Streams adds how many streams are open, which open tells by kind each time that somebody
@@ -65,10 +63,11 @@ func (m *Meter) Streams(open func() map[string]int) { m.registry.MustRegister(op
 
 type openStreams func() map[string]int
 
-func (o openStreams) Describe(ch chan<- *prometheus.Desc) { ch <- streams }
+func (o openStreams) Describe(ch chan<- *prometheus.Desc) { ch <- streams.desc }
 
 func (o openStreams) Collect(ch chan<- prometheus.Metric) {
+	gauge := gaugeTo(ch)
 	for kind, n := range o() {
-		ch <- prometheus.MustNewConstMetric(streams, prometheus.GaugeValue, float64(n), kind)
+		gauge(streams, float64(n), kind)
 	}
 }
