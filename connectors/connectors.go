@@ -14,6 +14,7 @@ import (
 	"github.com/knutpunkt/knutpunkt/connectors/filedrop"
 	"github.com/knutpunkt/knutpunkt/connectors/form"
 	"github.com/knutpunkt/knutpunkt/connectors/json"
+	"github.com/knutpunkt/knutpunkt/connectors/kafka"
 	"github.com/knutpunkt/knutpunkt/connectors/kir"
 	"github.com/knutpunkt/knutpunkt/connectors/mail"
 	"github.com/knutpunkt/knutpunkt/connectors/messaging"
@@ -29,7 +30,7 @@ import (
 
 // All are the connectors that ship with Knutpunkt.
 var All = certified(
-	oep.New, json.New, form.New, navet.New, kir.New, sif.New, rest.New, soap.New, edlevo.New, filedrop.New, paxml.New, webhook.New, mail.New, messaging.New,
+	oep.New, json.New, form.New, navet.New, kir.New, sif.New, rest.New, soap.New, edlevo.New, filedrop.New, paxml.New, kafka.New, webhook.New, mail.New, messaging.New,
 )
 
 //go:embed */certificate.json

@@ -21,7 +21,7 @@
 //	Tracker       a Fake that is a Mover; a Poller too
 //	Teller        Told, To where it tells persons, and a Fake that is a Listener
 //
-// A Teller that speaks no HTTP has a Peer instead of a Fake.
+// A Teller or a Destination that speaks no HTTP has a Peer instead of a Fake.
 //
 // Everything happens on this machine, in memory or in a temporary folder; but for Try, which
 // proves what somebody has written of one system against the vendor's own test system.
@@ -34,6 +34,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub"
 )
@@ -57,6 +58,8 @@ type Subject struct {
 	Peer func() Peer
 	// Folder makes a new system that reads the files in a folder; nil for one that does not.
 	Folder func(dir string) Folder
+	// Patience is how long a call may take, 3 s when it is 0: more, where the system is no fake.
+	Patience time.Duration
 
 	// Deliveries are examples, one for each operation. The Key, and where they are
 	// empty the rest, are filled in. An operation without one gets a small XML document.

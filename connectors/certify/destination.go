@@ -61,7 +61,11 @@ func (e *exam) destination(operation string, can hub.Capability) {
 	if !d.yes() {
 		return
 	}
-	for _, c := range destinationCases {
+	cases := destinationCases
+	if e.Peer != nil {
+		cases = slices.Concat(cases, peerDestinationCases)
+	}
+	for _, c := range cases {
 		e.begin(role, c.test)
 		c.run(d)
 	}
@@ -541,12 +545,6 @@ func (t *trial) deliver(d *destination, number int) (hub.Receipt, error) {
 	return t.deliverBy(d.ctx, d, number)
 }
 
-func (t *trial) deliverBy(ctx context.Context, d *destination, number int) (hub.Receipt, error) {
-	return attempt(t, ctx, "Deliver", func(ctx context.Context) (hub.Receipt, error) {
-		return t.system.Destination.Deliver(ctx, t.example(d, number))
-	})
-}
-
 func (t *trial) find(d *destination, number int) (hub.Receipt, error) {
 	return t.findBy(d.ctx, d, number)
 }
@@ -561,7 +559,7 @@ func (t *trial) findBy(ctx context.Context, d *destination, number int) (hub.Rec
 func (t *trial) example(d *destination, number int) hub.Delivery {
 	x := d.Deliveries[d.operation]
 	id := fmt.Sprintf("01JNCERT%018d", number)
-	x.Key, x.Operation = hub.KeyOf(hub.ID(id), "diarium"), d.operation
+	x.Key, x.Operation, x.InDoubt = hub.KeyOf(hub.ID(id), "diarium"), d.operation, t.doubts[number]
 	if d.Vary != nil {
 		x = d.Vary(x, number)
 	}

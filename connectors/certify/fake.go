@@ -45,7 +45,7 @@ type Listener interface {
 }
 
 // A Peer is a small system that works, and speaks another protocol than HTTP. It may be
-// called by many at the same time.
+// called by many at the same time. One that takes deliveries has Cases() int, too.
 type Peer interface {
 	Listener
 	// Serve talks with one caller until either hangs up. What it has taken it remembers

@@ -179,6 +179,9 @@ func (l *line) count() int {
 func (l *line) taken() tally {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.peer != nil {
+		return count(l.peer)
+	}
 	return count(l.fake)
 }
 

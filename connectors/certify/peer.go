@@ -96,7 +96,8 @@ func (l *teller) truthful(t *trial, err error) {
 
 // A lapse is what becomes of one of a peer's answers. The zero value is none.
 type lapse struct {
-	at     int           // which answer, from 1: it is lost, and the line is cut for good
+	at     int           // which answer, from 1: it is lost, and the line is cut
+	passes bool          // and can be used again at once; else it is cut for good
 	begun  chan struct{} // when not nil, it is closed instead, and the line held until the caller hangs up
 	babble bool          // whoever calls is answered with a login page
 }
@@ -137,7 +138,7 @@ func (o overheard) Write(b []byte) (int, error) {
 	s, down := l.lapse, l.down
 	silent := s.at == len(l.calls)
 	if silent && s.begun == nil {
-		l.down, down = true, true
+		l.down, down = !s.passes, true
 	}
 	l.mu.Unlock()
 	switch {

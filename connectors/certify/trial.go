@@ -2,6 +2,7 @@ package certify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type trial struct {
 	broken bool // could not be opened
 	log    journal
 	start  tally
+	doubts map[int]time.Time // when each delivery was first handed over that may have been taken
 
 	mu   sync.Mutex
 	now  time.Time
@@ -42,12 +44,12 @@ func (e *exam) patience() time.Duration {
 	if e.stuck {
 		return 100 * time.Millisecond
 	}
-	return 3 * time.Second
+	return cmp.Or(e.Patience, 3*time.Second)
 }
 
 // trial opens the connector. What goes wrong is a Finding.
 func (e *exam) trial() *trial {
-	t := &trial{exam: e, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
+	t := &trial{exam: e, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), doubts: map[int]time.Time{}}
 	var fake Fake
 	var peer Peer
 	if e.Fake != nil {
