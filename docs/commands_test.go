@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub/enginetest"
 )
 
 // TestCommandsDoAsShown runs every knutpunkt that the README and the guide show, and
@@ -26,16 +28,41 @@ func TestCommandsDoAsShown(t *testing.T) {
 	for page, dir := range map[string]string{
 		"../README.md": "..", "sv/route.md": onDisk(t), "sv/mappning.md": onDisk(t), "sv/drift.md": t.TempDir(),
 	} {
-		kept := strings.NewReplacer("/tmp/knutpunkt", filepath.Join(t.TempDir(), "kept"))
+		kept := filepath.Join(t.TempDir(), "kept")
+		var onPostgres []command // which come last: then all of it is in PostgreSQL
 		for _, b := range blocksOf(page, read(t, page)) {
 			if b.lang != "console" {
 				continue
 			}
-			for _, c := range commandsOf(kept.Replace(b.text)) {
+			for _, c := range commandsOf(strings.ReplaceAll(b.text, "/tmp/knutpunkt", kept)) {
+				if strings.Contains(c.line, shownDatabase) {
+					onPostgres = append(onPostgres, c)
+					continue
+				}
 				c.run(t, binary, dir)
 			}
 		}
+		if len(onPostgres) > 0 {
+			t.Run("on PostgreSQL", func(t *testing.T) {
+				database := enginetest.Postgres(t)
+				for _, c := range onPostgres {
+					c.on(database).run(t, binary, dir)
+				}
+			})
+		}
 	}
+}
+
+// shownDatabase is the address that the guide shows.
+const shownDatabase = "postgres://knutpunkt@db.exempelby.example/knutpunkt?sslmode=verify-full"
+
+// on gives the command on a database that is there.
+func (c command) on(database string) command {
+	c.args = slices.Clone(c.args)
+	for i, arg := range c.args {
+		c.args[i] = strings.ReplaceAll(arg, shownDatabase, database)
+	}
+	return c
 }
 
 // TestMain takes away what the tests have built.

@@ -356,8 +356,12 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 			"knutpunkt.yaml:1: an address begins with https://; http:// only with 127.0.0.1 or [::1] written out, on this very machine (column 62)"},
 		{"a misspelt key of a login", "knutpunkt.yaml", "clients:", "login: { issuer: \"https://eid.example\", client: knut, loggout: yes, secret: env:EID, acr: [loa3], address: \"https://vasby.example\" }\nclients:",
 			"knutpunkt.yaml:1: there is no key called loggout in login; did you mean logout? (column 55)"},
-		{"another store", "knutpunkt.yaml", "clients:", "store: postgres://x\nclients:",
-			"knutpunkt.yaml:1: store is written sqlite:PATH: this release keeps what it receives in SQLite only (column 8)"},
+		{"another store", "knutpunkt.yaml", "clients:", "store: mysql://x\nclients:",
+			"knutpunkt.yaml:1: store is written sqlite:PATH, or postgres://USER@HOST/DATABASE (column 8)"},
+		{"a store with its password", "knutpunkt.yaml", "clients:", "store: postgres://knut:hemligt@127.0.0.1/knut\nclients:",
+			"knutpunkt.yaml:1: store has a password in it, which is seen wherever the address is: take it out, and write store-password: env:NAME or file:PATH (column 8)"},
+		{"a store's password itself", "knutpunkt.yaml", "clients:", "store: postgres://knut@127.0.0.1/knut\nstore-password: hemligt\nclients:",
+			"knutpunkt.yaml:2: store-password must be written env:NAME or file:PATH, never as the secret itself (column 17)"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var got []string
@@ -647,10 +651,10 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Listen != "127.0.0.1:1" || s.Operator != "127.0.0.1:8701" || s.Bus != "memory" || len(s.Proxies) != 2 {
+	if s.Listen != "127.0.0.1:1" || s.Operator != "127.0.0.1:8701" || s.Kafka != nil || len(s.Proxies) != 2 {
 		t.Errorf("the settings are %+v", s)
 	}
-	if s.Store != filepath.Join(dir, "data/knutpunkt.db") || s.Keys != filepath.Join(dir, "secrets/keys.json") {
+	if s.Store.SQLite != filepath.Join(dir, "data/knutpunkt.db") || s.Store.Postgres != "" || s.Keys != filepath.Join(dir, "secrets/keys.json") {
 		t.Errorf("the places are %s and %s", s.Store, s.Keys)
 	}
 	c := s.Clients[0]
@@ -662,7 +666,7 @@ func TestSettings(t *testing.T) {
 func TestAWrongOverrideIsToldByItsName(t *testing.T) {
 	t.Setenv("OEP", "s3cret")
 	_, err := ReadSettings(write(t, small()), Environment([]string{"KNUTPUNKT_BUS=kafka://x", "HOME=/"})...)
-	if err == nil || !strings.Contains(err.Error(), "KNUTPUNKT_BUS: bus is memory") {
+	if err == nil || !strings.Contains(err.Error(), "KNUTPUNKT_BUS: brokers are written kafkas://HOST:PORT,HOST:PORT") {
 		t.Errorf("told %v", err)
 	}
 }

@@ -64,13 +64,13 @@ func (s secrets) text(kind, name string) (string, error) {
 	return string(text), nil
 }
 
-// private reports whether a file is there and nobody but its owner may read it.
+// private reports whether a file is there and is kept as a secret is.
 func private(path string) error {
 	about, err := os.Stat(path)
 	switch {
 	case err != nil || !about.Mode().IsRegular():
 		return errNoFile
-	case about.Mode().Perm()&0o077 != 0:
+	case !hub.IsPrivate(about):
 		return errOpenFile
 	}
 	return nil

@@ -10,20 +10,22 @@ import (
 	"strings"
 
 	"github.com/knutpunkt/knutpunkt/hub"
+	"github.com/knutpunkt/knutpunkt/hub/mapping"
 )
 
 // Settings are knutpunkt.yaml: how this process runs, and who may call it.
 type Settings struct {
 	Listen   string         // host:port of the public API
 	Operator string         // host:port of the console, the metrics and the health
-	Store    string         // the SQLite file
-	Bus      string         // "memory"
+	Store    Store          // where what is received is kept
+	Kafka    *Kafka         // the brokers of the bus; nil where it is in memory
 	Keys     string         // the file of keys that personal data are sealed with
 	Clients  []Client       // in order of name
 	People   []Operator     // who may decide about what rests with people, in order of name
 	TLS      TLS            // of the public API; without it something before it must speak TLS
 	Proxies  []netip.Prefix // whose word on where a call came from is believed
 	Login    *Login         // of citizens; nil where there are no pages for them
+	Traces   *Traces        // nil where nobody wants any
 }
 
 // A Client is a platform or a system that may call.
@@ -64,7 +66,7 @@ const (
 
 // An Override is a setting that stands before the file's own.
 type Override struct {
-	Key   string // listen, operator, store, bus, keys or proxies
+	Key   string // listen, operator, store, bus, statuses, keys or proxies
 	Value string
 	From  string // for people: "--listen", "KNUTPUNKT_LISTEN"
 }
@@ -73,7 +75,7 @@ type Override struct {
 // NAME=value: KNUTPUNKT_LISTEN for listen, and so on.
 func Environment(variables []string) []Override {
 	var overrides []Override
-	for _, key := range []string{"listen", "operator", "store", "bus", "keys", "proxies"} {
+	for _, key := range []string{"listen", "operator", "store", "bus", "statuses", "keys", "proxies"} {
 		name := "KNUTPUNKT_" + strings.ToUpper(key)
 		for _, variable := range variables {
 			if value, is := strings.CutPrefix(variable, name+"="); is {
@@ -88,14 +90,18 @@ func Environment(variables []string) []Override {
 type settingsText struct {
 	Listen   word                  `yaml:"listen,omitempty" doc:"host:port of the public API and of the citizens' pages; 127.0.0.1:8700 when left out"`
 	Operator word                  `yaml:"operator,omitempty" doc:"host:port of the console, the metrics and the health: for operators alone; 127.0.0.1:8701 when left out"`
-	Store    word                  `yaml:"store,omitempty" doc:"where what is received is kept: sqlite:PATH"`
-	Bus      word                  `yaml:"bus,omitempty" values:"memory" doc:"what wakes those who wait: memory"`
+	Store    word                  `yaml:"store,omitempty" doc:"where what is received is kept: sqlite:PATH, or postgres://USER@HOST/DATABASE, which several replicas may share; sqlite:data/knutpunkt.db when left out"`
+	Password hub.Secret            `yaml:"store-password,omitempty" doc:"the password of PostgreSQL: env:NAME or file:PATH; left out where PGPASSFILE or PGPASSWORD has it, or none is needed"`
+	Bus      word                  `yaml:"bus,omitempty" doc:"what wakes those who wait: memory, for one process, when left out; or kafkas://HOST:PORT,HOST:PORT, for replicas; kafka:// where the brokers speak no TLS"`
+	Kafka    *kafkaText            `yaml:"kafka,omitempty" doc:"how the brokers of the bus are reached"`
+	Statuses word                  `yaml:"statuses,omitempty" doc:"a topic of those brokers on which each line of the feed is made known, as a CloudEvent that names nobody; none when left out"`
 	Keys     word                  `yaml:"keys,omitempty" doc:"the file of keys that personal data are sealed with: file:PATH; knutpunkt keys init makes it"`
 	Clients  map[string]clientText `yaml:"clients,omitempty" doc:"the platforms and systems that may call, by name"`
 	People   map[string]personText `yaml:"operators,omitempty" doc:"who may decide about what rests with people, by name"`
 	TLS      *tlsText              `yaml:"tls,omitempty" doc:"the certificate of the public API; without it something before it must speak TLS"`
 	Login    *loginText            `yaml:"login,omitempty" doc:"how citizens show who they are on the public pages; without it there are no pages for them"`
 	Proxies  []word                `yaml:"proxies,omitempty" doc:"addresses and networks whose word on where a call came from is believed"`
+	Traces   *tracesText           `yaml:"traces,omitempty" doc:"where it is told how long each part of a submission's journey takes (OpenTelemetry); nowhere when left out"`
 }
 
 type clientText struct {
@@ -137,9 +143,9 @@ func (c *configuration) settings(overrides []Override) *Settings {
 	}
 	s := &Settings{
 		Listen: p.address(text.Listen, "listen", "127.0.0.1:8700"), Operator: p.address(text.Operator, "operator", "127.0.0.1:8701"),
-		Store: p.store(text.Store), Bus: p.bus(text.Bus), Keys: p.keys(text.Keys),
+		Store: p.store(text.Store, text.Password), Kafka: p.kafka(text.Bus, text.Kafka, text.Statuses), Keys: p.keys(text.Keys),
 		Clients: p.clients(text.Clients), People: p.people(text.People), TLS: p.tls(text.TLS),
-		Proxies: p.proxies(text.Proxies), Login: p.login(text.Login),
+		Proxies: p.proxies(text.Proxies), Login: p.login(text.Login), Traces: p.traces(text.Traces),
 	}
 	if s.Listen == s.Operator && top != nil {
 		p.said(text.Operator, "listen and operator are the same address: what operators see is for them alone")
@@ -160,6 +166,8 @@ func (t *settingsText) override(o Override) {
 		t.Store = value
 	case "bus":
 		t.Bus = value
+	case "statuses":
+		t.Statuses = value
 	case "keys":
 		t.Keys = value
 	case "proxies":
@@ -174,7 +182,8 @@ func (t *settingsText) override(o Override) {
 // variable that it came from.
 func (p *page) wrong(w word, text string) {
 	if w.from != "" {
-		text = w.from + ": " + text
+		p.problems = append(p.problems, mapping.Problem{File: w.from, Text: text})
+		return
 	}
 	p.said(w, "%s", text)
 }
@@ -187,24 +196,6 @@ func (p *page) address(w word, key, usual string) string {
 		p.wrong(w, key+` is written HOST:PORT, such as "127.0.0.1:8700"`)
 	}
 	return w.text
-}
-
-func (p *page) store(w word) string {
-	if w.text == "" {
-		w.text = "sqlite:data/knutpunkt.db"
-	}
-	kind, file, _ := strings.Cut(w.text, ":")
-	if kind != "sqlite" || file == "" {
-		p.wrong(w, "store is written sqlite:PATH: this release keeps what it receives in SQLite only")
-	}
-	return p.beside(w, file)
-}
-
-func (p *page) bus(w word) string {
-	if w.text != "" && w.text != "memory" {
-		p.wrong(w, "bus is memory: this release runs as one process only")
-	}
-	return "memory"
 }
 
 func (p *page) keys(w word) string {

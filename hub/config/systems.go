@@ -353,8 +353,9 @@ func wrongAddress(text string) string {
 		return "an address holds no user and no password: write them as env: or file: under their own keys"
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "an address ends before its ? or #: what stands there may be a secret, and would be seen in logs"
-	case !slices.Contains([]string{"https", "http", "smtp", "smtps"}, u.Scheme):
-		return "an address begins with https://; that of a mail server with smtp:// (which is made secure by STARTTLS) or smtps://"
+	case !slices.Contains([]string{"https", "http", "smtp", "smtps", "kafkas", "kafka"}, u.Scheme):
+		return "an address begins with https://; that of a mail server with smtp:// (which is made secure by STARTTLS) or smtps://; " +
+			"that of a Kafka broker with kafkas://"
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	isIP := err == nil
@@ -363,6 +364,8 @@ func wrongAddress(text string) string {
 		return "the address is one where no business system can be (link-local, unspecified or multicast)"
 	case u.Scheme == "http" && (!isIP || !ip.IsLoopback()):
 		return "an address begins with https://; http:// only with 127.0.0.1 or [::1] written out, on this very machine"
+	case u.Scheme == "kafka" && (!isIP || !ip.IsLoopback()):
+		return "the address of a Kafka broker begins with kafkas://, which is TLS; kafka:// only with 127.0.0.1 or [::1] written out, on this very machine"
 	}
 	return ""
 }

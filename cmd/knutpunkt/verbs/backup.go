@@ -33,7 +33,9 @@ as it is at one instant, and every file that belongs to it, sealed, in one new f
 The key file is not in it, and without the key file nobody can read it, you included:
 keep a copy of the key file, and keep it apart from the backups. The configuration is
 not in it either. "knutpunkt restore --verify FILE" proves a backup, and is best run on
-another machine, with that other copy of the key file.`,
+another machine, with that other copy of the key file.
+
+It is for SQLite. A store in PostgreSQL is backed up with PostgreSQL's own tools.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if to == "" {
@@ -53,7 +55,7 @@ type keptAt struct{ dir, store, keys string }
 func (k *keptAt) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&k.dir, "config", ".", "the folder of the configuration")
-	f.StringVar(&k.store, "store", "", "where everything is kept, such as sqlite:data/knutpunkt.db")
+	f.StringVar(&k.store, "store", "", "where everything is kept, such as sqlite:data/knutpunkt.db or postgres://USER@HOST/DATABASE")
 	f.StringVar(&k.keys, "keys", "", "the keys that personal data are sealed with, such as file:keys.json")
 }
 
@@ -63,9 +65,18 @@ func (k *keptAt) open() (path string, keys *seal.Keys, err error) {
 	if err != nil {
 		return "", nil, err
 	}
+	if s.Store.Postgres != "" {
+		return "", nil, errOwnTools
+	}
 	keys, err = seal.Open("file:" + s.Keys)
-	return s.Store, keys, err
+	return s.Store.SQLite, keys, err
 }
+
+// errOwnTools: what a copy of a PostgreSQL server must hold to be whole, its log and its
+// standbys, is the server's to know. The keys are ours still.
+var errOwnTools = errors.New("the store is PostgreSQL, which is backed up and restored with its own tools: pg_basebackup with its log " +
+	"archived, which loses nothing, or pg_dump for one instant. Keep a copy of the key file, apart from them: nobody can read " +
+	"either without it. A hub that is started on another server, or on an older copy, sees that, and asks about what was under way")
 
 // openKeys needs no more than the keys.
 func (k *keptAt) openKeys() (path string, keys *seal.Keys, err error) {
@@ -158,7 +169,7 @@ func (k *keptAt) restore(ctx context.Context, w io.Writer, file string, verify b
 	for _, line := range consequences(a) {
 		fmt.Fprintf(w, "  - %s\n", line)
 	}
-	if verify && len(a.Damaged) > 0 {
+	if a.Moved != "" || verify && len(a.Damaged) > 0 {
 		return told(exitFailed)
 	}
 	return nil
@@ -188,6 +199,12 @@ func tellAccount(w io.Writer, file string, a sqlite.Account, now time.Time) {
 
 // consequences says what a restore from a backup means.
 func consequences(a sqlite.Account) []string {
+	if a.Moved != "" {
+		return []string{
+			fmt.Sprintf("it does not start on this: everything had been moved to %s before the backup was made, and what has come in since is there alone", a.Moved),
+			fmt.Sprintf("write store: %s in knutpunkt.yaml; and if that one is lost, put PostgreSQL's own backup in its place", a.Moved),
+		}
+	}
 	lines := []string{
 		fmt.Sprintf("what came in after %s is not there: the platforms must send it again", swedish(a.Made)),
 	}
@@ -265,21 +282,28 @@ func bytesOf(n int64) string {
 
 // A bar shows progress on a terminal, and nothing anywhere else.
 type bar struct {
-	what string
+	what  string
+	bytes bool
 	*progressbar.ProgressBar
 }
 
-func newBar(what string) *bar { return &bar{what: what} }
+// newBar shows how many bytes are done; newCounter how many of something else.
+func newBar(what string) *bar     { return &bar{what: what, bytes: true} }
+func newCounter(what string) *bar { return &bar{what: what} }
 
 func (b *bar) set(done, total int64) {
 	if b.ProgressBar == nil && term.IsTerminal(int(os.Stderr.Fd())) {
 		b.ProgressBar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(os.Stderr),
-			progressbar.OptionShowBytes(true), progressbar.OptionSetDescription(b.what),
+			progressbar.OptionShowBytes(b.bytes), progressbar.OptionShowCount(), progressbar.OptionSetDescription(b.what),
 			progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
 	}
-	if b.ProgressBar != nil {
-		b.Set64(done)
+	if b.ProgressBar == nil {
+		return
 	}
+	if b.GetMax64() != total {
+		b.ChangeMax64(total)
+	}
+	b.Set64(done)
 }
 
 func (b *bar) end() {

@@ -20,6 +20,7 @@ import (
 	"github.com/knutpunkt/knutpunkt/connectors/edlevo/edlevosim"
 	"github.com/knutpunkt/knutpunkt/connectors/filedrop/filedropsim"
 	"github.com/knutpunkt/knutpunkt/connectors/form/formsim"
+	"github.com/knutpunkt/knutpunkt/connectors/kafka/kafkasim"
 	"github.com/knutpunkt/knutpunkt/connectors/kir/kirsim"
 	"github.com/knutpunkt/knutpunkt/connectors/mail/mailsim"
 	"github.com/knutpunkt/knutpunkt/connectors/messaging/messagingsim"
@@ -40,6 +41,7 @@ var subjects = map[string][]func() certify.Subject{
 	"edlevo":    {edlevosim.Subject},
 	"filedrop":  {filedropsim.Subject, filedropsim.SubjectWithFiles},
 	"form":      {formsim.Subject},
+	"kafka":     {kafkasim.Subject},
 	"kir":       {kirsim.Subject},
 	"mail":      {mailsim.Subject},
 	"messaging": {messagingsim.Subject},

@@ -32,4 +32,5 @@ func init() {
 	seam.env = points.env
 	seam.system = points.system
 	seam.incoming = points.incoming
+	seam.origin, seam.destination = points.origin, points.destination
 }

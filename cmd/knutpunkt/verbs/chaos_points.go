@@ -24,7 +24,8 @@ import (
 //	                                               report, recover, claim-forms, claim-deliveries, bundle, or
 //	                                               apply-EVENT such as apply-Started; of the Bus, where
 //	                                               it is wake; of a system, where it is deliver, find,
-//	                                               lookup, changes, fetch or tell
+//	                                               lookup, changes, fetch or tell; of a move, where it is
+//	                                               carry-TABLE, keep-file, left or whole
 //	out-connected out-headers out-half out-sent    a call to a system by HTTP: there is a connection;
 //	out-answering out-answered out-body            the request's headers were written, half its body
 //	                                               read, all of it sent; the first byte of the answer

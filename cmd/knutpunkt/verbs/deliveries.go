@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -14,9 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/knutpunkt/knutpunkt/hub"
-	"github.com/knutpunkt/knutpunkt/hub/config"
-	"github.com/knutpunkt/knutpunkt/hub/seal"
-	"github.com/knutpunkt/knutpunkt/hub/store/sqlite"
 )
 
 func deliveriesCommand() *cobra.Command {
@@ -30,29 +26,13 @@ operators in knutpunkt.yaml, with a reason, and what takes two persons takes two
 	}
 	var dir, storeFlag string
 	cmd.PersistentFlags().StringVar(&dir, "config", ".", "the folder of the configuration")
-	cmd.PersistentFlags().StringVar(&storeFlag, "store", "", "where everything is kept, such as sqlite:data/knutpunkt.db")
+	cmd.PersistentFlags().StringVar(&storeFlag, "store", "", "where everything is kept, such as sqlite:data/knutpunkt.db or postgres://USER@HOST/DATABASE")
 	reader := func(ctx context.Context) (hub.Store, error) {
 		return openReader(ctx, dir, (&overrides{store: storeFlag}).list())
 	}
 	cmd.AddCommand(listDeliveries(reader), showDelivery(reader, &dir))
 	cmd.AddCommand(decisionCommands(&dir)...)
 	return cmd
-}
-
-// openReader opens the store beside a hub that may be running.
-func openReader(ctx context.Context, dir string, over []config.Override) (hub.Store, error) {
-	s, err := config.ReadSettings(dir, over...)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(s.Store); err != nil {
-		return nil, fmt.Errorf("there is no store at %s yet: knutpunkt serve makes it", s.Store)
-	}
-	keys, err := seal.Open("file:" + s.Keys)
-	if err != nil {
-		return nil, err
-	}
-	return sqlite.OpenReadOnly(ctx, s.Store, keys, time.Now)
 }
 
 type storeReader func(context.Context) (hub.Store, error)

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/knutpunkt/knutpunkt/connectors"
+	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/config"
 	"github.com/knutpunkt/knutpunkt/hub/seal"
 	"github.com/knutpunkt/knutpunkt/hub/store/sqlite"
@@ -28,8 +29,8 @@ func doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Say in words what is wrong, what it means, and what to do",
 		Long: `Look at everything that a hub needs, and say in words what is wrong, what it means, and
-what to do: the configuration, the keys, the store, the disk, the clock, certificates, each
-system and register, and the hub that runs. It changes nothing, also beside a hub that
+what to do: the configuration, the keys, the store, the disk, the brokers, the clock, certificates,
+each system and register, and the hub that runs. It changes nothing, also beside a hub that
 runs. Systems are called at their addresses, and shown nothing but our certificate.
 
 Exit code 0 when nothing is wrong, 1 when something is. A certificate that ends within 30
@@ -112,6 +113,7 @@ func (d *doctor) examine(ctx context.Context) {
 	systems := d.configuration()
 	keys := d.keys()
 	d.store(ctx, keys)
+	d.brokers()
 	d.ownCertificate()
 	d.systems(ctx, systems)
 	d.hub(ctx)
@@ -183,7 +185,7 @@ func (d *doctor) keys() *seal.Keys {
 	keys, err := seal.Open("file:" + d.settings.Keys)
 	if err != nil {
 		do := "put the copy of the key file back; only where nothing has ever been stored, run knutpunkt keys init"
-		if about, missing := os.Stat(d.settings.Keys); missing == nil && about.Mode().Perm()&0o077 != 0 {
+		if about, missing := os.Stat(d.settings.Keys); missing == nil && !hub.IsPrivate(about) {
 			do = "chmod 600 " + d.settings.Keys
 		}
 		d.wrong("keys", err.Error(), "knutpunkt serve does not start, and what is stored cannot be read", do)
@@ -194,7 +196,14 @@ func (d *doctor) keys() *seal.Keys {
 
 func (d *doctor) store(ctx context.Context, keys *seal.Keys) {
 	const about = "store"
-	path := d.settings.Store
+	path := d.settings.Store.SQLite
+	switch {
+	case d.settings.Store.Postgres != "":
+		d.postgres(ctx, keys)
+		return
+	case path == "": // which has been told of
+		return
+	}
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		d.noStore(about, path)
 		return
@@ -208,7 +217,7 @@ func (d *doctor) store(ctx context.Context, keys *seal.Keys) {
 	d.integrity(about, path, c)
 	d.usable(about, path, keys, c)
 	d.disk(c.Disk)
-	d.clock(c)
+	d.clock(c.Last)
 }
 
 // noStore tells one that is lost from one that never was.
@@ -260,6 +269,9 @@ func (d *doctor) usable(about, path string, keys *seal.Keys, c sqlite.Condition)
 		d.ok("keys", "mode 0600, and they open what the store holds")
 	}
 	d.ok(about, fmt.Sprintf("whole, durable, %s, at %s", bytesOf(c.Size), path))
+	if c.Moved != "" {
+		d.wrong(about, "everything in it has been moved to "+c.Moved, "knutpunkt serve does not start on it", "write store: "+c.Moved+" in knutpunkt.yaml")
+	}
 	switch r := c.Restore; {
 	case c.Copy != "" && (r == nil || r.Done):
 		d.note(soon, about, "it is an older copy: "+c.Copy, "when knutpunkt serve starts, all that is not settled is asked about or rests with a person",
@@ -302,13 +314,13 @@ func (d *doctor) disk(s sqlite.DiskState) {
 // setBack is how far behind the last thing that happened a clock may stand.
 const setBack = time.Minute
 
-func (d *doctor) clock(c sqlite.Condition) {
+func (d *doctor) clock(last time.Time) {
 	now := d.now()
-	if behind := c.Last.Sub(now); behind > setBack {
+	if behind := last.Sub(now); behind > setBack {
 		d.wrong("clock", fmt.Sprintf("it stands %s before the last thing that happened here", behind.Round(time.Second)),
 			"it is wrong now, or was when that happened; times in documents and in the audit log are not to be trusted",
 			"set it by NTP, and start knutpunkt serve again")
 		return
 	}
-	d.ok("clock", "after the last thing that happened here, "+swedish(c.Last))
+	d.ok("clock", "after the last thing that happened here, "+swedish(last))
 }

@@ -75,7 +75,7 @@ func (d *doctor) address(ctx context.Context, id hub.SystemID, door *outbound.Do
 		return
 	}
 	defer conn.Close()
-	if g.Scheme == "https" || g.Scheme == "smtps" {
+	if g.Scheme == "https" || g.Scheme == "smtps" || g.Scheme == "kafkas" {
 		secure, err := d.handshake(ctx, conn, settings, g.Host)
 		if err != nil {
 			found, do := whyNotTrusted(err)

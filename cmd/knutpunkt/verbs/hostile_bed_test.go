@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -40,6 +41,7 @@ type hostileBed struct {
 	delivered map[string]string // by ID: the text that the system is to get
 	replays   map[string]string // request: the Location that it got
 	said      bytes.Buffer      // all that was ever answered
+	traces    bytes.Buffer      // all that was ever told a collector
 	until     time.Time
 }
 
@@ -97,7 +99,7 @@ func (b *hostileBed) configure(t *testing.T) {
 	}
 	settings := read(filepath.Join(b.dir, "knutpunkt.yaml"))
 	b.write(t, "knutpunkt.yaml", regexp.MustCompile(`(?m)^clients:.*$`).ReplaceAllStringFunc(settings, func(line string) string { return line + clients.String() }))
-	b.add(t, "knutpunkt.yaml", "proxies: [127.0.0.2]\n")
+	b.add(t, "knutpunkt.yaml", "proxies: [127.0.0.2]\ntraces: { to: "+b.collector(t)+"/v1/traces }\n")
 	b.add(t, "routes/karlskrona/systems.yaml", "\nportal:\n  connector: json\n\narkiv:\n  connector: filedrop\n  folder: file:data/arkiv/in\n  done: file:data/arkiv/done\n")
 	b.configureReports(t)
 	b.add(t, "routes/shared/systems.yaml", "  print: false\n")
@@ -117,6 +119,19 @@ func (b *hostileBed) configure(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// collector takes traces, as OpenTelemetry's own does, and gives its address.
+func (b *hostileBed) collector(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		told, _ := io.ReadAll(r.Body)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.traces.Write(told)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
 }
 
 // route adds one that passes a text on to a system.
@@ -466,7 +481,7 @@ func (b *hostileBed) checkReplaysAfterRestart(t *testing.T) {
 }
 
 // checkSilence looks everywhere for what must never be seen: in what was answered, the
-// log, the metrics, the pages, the list, and in every byte that the hub keeps.
+// log, the metrics, the traces, the pages, the list, and in every byte that the hub keeps.
 func (b *hostileBed) checkSilence(t *testing.T) {
 	t.Helper()
 	places := map[string]string{"the answers": b.said.String(), "the list": fmt.Sprint(rows(t, b.dir))}
@@ -479,6 +494,9 @@ func (b *hostileBed) checkSilence(t *testing.T) {
 	b.serve.end(syscall.SIGTERM)
 	b.log += b.serve.errs.String() + b.serve.out.String()
 	places["the log"] = b.log
+	b.mu.Lock()
+	places["the traces"] = b.traces.String()
+	b.mu.Unlock()
 	kept := 0
 	filepath.WalkDir(filepath.Join(b.dir, "data"), func(path string, e fs.DirEntry, err error) error {
 		switch {
@@ -493,7 +511,7 @@ func (b *hostileBed) checkSilence(t *testing.T) {
 		return nil
 	})
 	if kept < 2 || !strings.Contains(places["knutpunkt.db"], "SQLite format 3") || !strings.Contains(b.log, `"msg":"received"`) ||
-		!strings.Contains(places["/metrics"], "knutpunkt_") || !strings.Contains(places["the list"], "COMPLETED") {
+		!strings.Contains(places["/metrics"], "knutpunkt_") || !strings.Contains(places["the traces"], "deliver") || !strings.Contains(places["the list"], "COMPLETED") {
 		t.Fatalf("%d files were looked through: nothing was tested", kept)
 	}
 	canaries := []string{citizen, citizen[2:], "19900101-2385", "900101-2385", wrongNumber, hiddenName, hiddenFile, hiddenPeer, hiddenToken, hiddenReason, "injicerat", "Kvarnbyn", b.secret("registrator"), b.secret("gruppledare"), arkivSigns, eslovSigns}

@@ -11,7 +11,6 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -21,8 +20,6 @@ import (
 	"github.com/knutpunkt/knutpunkt/hub/config"
 	"github.com/knutpunkt/knutpunkt/hub/meter"
 	"github.com/knutpunkt/knutpunkt/hub/outbound"
-	"github.com/knutpunkt/knutpunkt/hub/seal"
-	"github.com/knutpunkt/knutpunkt/hub/store/sqlite"
 	"github.com/knutpunkt/knutpunkt/hub/web"
 )
 
@@ -36,6 +33,7 @@ type installation struct {
 	log       *slog.Logger
 	store     hub.Store
 	bus       hub.Bus
+	statuses  *bus.Statuses // the topic that the feed is made known on; nil for none
 	meter     *meter.Meter
 	hub       *hub.Hub
 	web       *web.Server
@@ -52,9 +50,13 @@ var seam = struct {
 	env      func(hub.Env) hub.Env                     // lent to a connector
 	system   func(hub.SystemID, hub.System) hub.System // as the connector opened it
 	incoming func(http.Handler) http.Handler           // calls to the public API
+
+	origin      func(origin) origin // of a move
+	destination func(destination) destination
 }{
 	clock: time.Now, store: asItIs[hub.Store], bus: asItIs[hub.Bus], env: asItIs[hub.Env],
 	system: func(_ hub.SystemID, s hub.System) hub.System { return s }, incoming: asItIs[http.Handler],
+	origin: asItIs[origin], destination: asItIs[destination],
 }
 
 func asItIs[T any](t T) T { return t }
@@ -73,6 +75,9 @@ func open(ctx context.Context, dir string, overrides []config.Override, log *slo
 		return nil, err
 	}
 	boot := rand.Text()
+	if err := in.trace(in.settings.Traces, boot); err != nil {
+		return nil, err
+	}
 	kept, err := openStore(ctx, in.settings, boot, log)
 	if err != nil {
 		return nil, err
@@ -85,10 +90,16 @@ func open(ctx context.Context, dir string, overrides []config.Override, log *slo
 		in.close()
 		return nil, err
 	}
-	in.bus = in.meter.Bus(seam.bus(bus.Memory(log)))
+	wakes, statuses, err := openBus(in.settings.Kafka, log)
+	if err != nil {
+		in.close()
+		return nil, err
+	}
+	in.bus, in.statuses = seam.bus(in.meter.Bus(wakes)), statuses
 	in.hub = hub.New(hub.Options{
-		Store: in.store, Bus: in.bus, Bundle: bundle, Reopen: config.Open, Systems: in.systems,
+		Store: in.store, Bus: in.bus, Publisher: publisher(statuses), Bundle: bundle, Reopen: config.Open, Systems: in.systems,
 		Boot: boot, Clock: seam.clock, Jitter: mathrand.Float64, Log: log, Sweep: seam.sweep,
+		Trace: in.meter.Stages(),
 	})
 	if err := in.hub.Activate(ctx, bundle); err != nil {
 		in.close()
@@ -113,6 +124,9 @@ func (in *installation) close() {
 	if in.bus != nil {
 		in.bus.Close()
 	}
+	if in.statuses != nil {
+		in.statuses.Close()
+	}
 	for _, s := range in.systems {
 		if s.Close != nil {
 			s.Close()
@@ -121,6 +135,32 @@ func (in *installation) close() {
 	if in.store != nil {
 		in.store.Close()
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), tracePatience)
+	defer cancel()
+	in.meter.Close(ctx)
+}
+
+// tracePatience is how long what waits to be told a collector may delay the end.
+const tracePatience = 3 * time.Second
+
+// trace has it told how long things take, through a door that leads to the collector alone.
+func (in *installation) trace(t *config.Traces, boot string) error {
+	if t == nil {
+		return nil
+	}
+	grants, err := grantsFor([]string{t.To})
+	if err != nil {
+		return fmt.Errorf("knutpunkt.yaml:%d: traces: %w", t.Line, err)
+	}
+	settings, err := tlsFor(t.TLS)
+	if err != nil {
+		return fmt.Errorf("knutpunkt.yaml:%d: traces: tls: %w", t.Line, err)
+	}
+	in.meter.Trace(meter.Traces{
+		To: t.To, Ratio: t.Ratio, Token: t.Token, HTTP: outbound.Open(grants, settings, seam.clock).HTTP(),
+		Boot: boot, Version: version(), Log: in.log,
+	})
+	return nil
 }
 
 // readBundle reads, checks and compiles what the municipalities' people write.
@@ -133,23 +173,6 @@ func readBundle(dir string) (*hub.Bundle, error) {
 		return nil, err
 	}
 	return config.Open(archive)
-}
-
-func openStore(ctx context.Context, s *config.Settings, boot string, log *slog.Logger) (*sqlite.Store, error) {
-	keys, err := seal.Open("file:" + s.Keys)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(s.Store), 0o700); err != nil {
-		return nil, fmt.Errorf("make the folder of the store: %w", err)
-	}
-	return sqlite.Open(ctx, s.Store, keys, sqlite.Options{
-		Boot: boot, Clock: seam.clock, Log: log, Ballast: sqlite.Ballast, LowWater: seam.lowWater,
-		Fatal: func(err error) {
-			log.Error("the disk has failed; what was answered with 202 is on it", "error", err)
-			os.Exit(exitStorage)
-		},
-	})
 }
 
 // openSystems connects every system of every municipality, each behind a door of
@@ -188,7 +211,7 @@ func within(windows []config.Window) func(time.Time) bool {
 }
 
 func (in *installation) openSystem(ctx context.Context, c hub.Connector, s config.System) (hub.System, error) {
-	door, settings, err := doorTo(s)
+	door, settings, err := doorTo(s, in.meter.Calls(s.ID))
 	if err != nil {
 		return hub.System{}, err
 	}
@@ -201,8 +224,8 @@ func (in *installation) openSystem(ctx context.Context, c hub.Connector, s confi
 }
 
 // doorTo gives the way out to one system, and what is shown and wanted there of
-// certificates.
-func doorTo(s config.System) (*outbound.Door, *tls.Config, error) {
+// certificates. Whoever stands beside the door sees each call.
+func doorTo(s config.System, beside ...func(http.RoundTripper) http.RoundTripper) (*outbound.Door, *tls.Config, error) {
 	grants, err := grantsFor(s.Addresses)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s:%d: %w", s.File, s.Line, err)
@@ -211,7 +234,7 @@ func doorTo(s config.System) (*outbound.Door, *tls.Config, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s:%d: tls: %w", s.File, s.Line, err)
 	}
-	return outbound.Open(grants, settings, seam.clock), settings, nil
+	return outbound.Open(grants, settings, seam.clock, beside...), settings, nil
 }
 
 // grantsFor makes of the addresses that somebody has written leave to call them.

@@ -25,7 +25,7 @@ own municipalities; for all of them writes who has them all.`,
 	}
 	var dir, storeFlag string
 	cmd.PersistentFlags().StringVar(&dir, "config", ".", "the folder of the configuration")
-	cmd.PersistentFlags().StringVar(&storeFlag, "store", "", "where everything is kept, such as sqlite:data/knutpunkt.db")
+	cmd.PersistentFlags().StringVar(&storeFlag, "store", "", "where everything is kept, such as sqlite:data/knutpunkt.db or postgres://USER@HOST/DATABASE")
 	reader := func(ctx context.Context) (hub.Store, error) {
 		return openReader(ctx, dir, (&overrides{store: storeFlag}).list())
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -40,8 +41,26 @@ func TestMain(m *testing.M) {
 // A process is one run of the binary.
 type process struct {
 	*exec.Cmd
-	out, errs bytes.Buffer
+	out, errs spoken
 	done      chan struct{}
+}
+
+// A spoken text is what a process has said so far: it can be read while it speaks.
+type spoken struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *spoken) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *spoken) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 // start runs the binary until it ends by itself, is killed, or the test is over.
@@ -133,7 +152,7 @@ func answers(url string, status int) bool {
 	return resp.StatusCode == status
 }
 
-func lastLine(b *bytes.Buffer) string {
+func lastLine(b fmt.Stringer) string {
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
 	return lines[len(lines)-1]
 }

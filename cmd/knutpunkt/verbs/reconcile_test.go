@@ -47,7 +47,7 @@ func (s *site) reconciles(want int) map[string]hub.Balance {
 		s.Errorf("it exits %d, want %d: %s", code, want, p.errs.String())
 	}
 	var balances []hub.Balance
-	if err := json.Unmarshal(p.out.Bytes(), &balances); err != nil {
+	if err := json.Unmarshal([]byte(p.out.String()), &balances); err != nil {
 		s.Fatalf("%v: %s", err, p.out.String())
 	}
 	all := map[string]hub.Balance{}

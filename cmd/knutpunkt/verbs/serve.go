@@ -54,8 +54,8 @@ func (o *overrides) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", "", "host:port of the public API")
 	f.StringVar(&o.operator, "operator", "", "host:port of the console, /metrics, /healthz and /readyz")
-	f.StringVar(&o.store, "store", "", "where to keep everything, such as sqlite:data/knutpunkt.db")
-	f.StringVar(&o.bus, "bus", "", "how loops are woken: memory")
+	f.StringVar(&o.store, "store", "", "where to keep everything, such as sqlite:data/knutpunkt.db or postgres://USER@HOST/DATABASE")
+	f.StringVar(&o.bus, "bus", "", "what wakes those who wait: memory, or kafkas://HOST:PORT,HOST:PORT")
 	f.StringVar(&o.keys, "keys", "", "the keys that personal data are sealed with, such as file:keys.json")
 }
 
@@ -89,7 +89,7 @@ func (in *installation) serve(ctx context.Context) error {
 		return fmt.Errorf("operator on %s: the address is in use or not this machine's", in.settings.Operator)
 	}
 	servers := []*http.Server{
-		{Handler: seam.incoming(in.web.Public())}, {Handler: in.web.Operator(in.meter.Page())},
+		{Handler: in.meter.Incoming(seam.incoming(in.web.Public()))}, {Handler: in.web.Operator(in.meter.Page())},
 	}
 	failed := make(chan error, len(servers))
 	for i, l := range []net.Listener{public, operator} {

@@ -442,6 +442,7 @@ type desk struct {
 	made    int
 	refuse  map[string]int // statuses that are answered instead, by system
 	slow    chan struct{}  // nil, or what answers wait for
+	lag     time.Duration  // how long each answer takes
 }
 
 func newDesk() *desk {
@@ -514,6 +515,13 @@ func (d *desk) holds() (release func()) {
 	})
 }
 
+// takes has every answer take so long.
+func (d *desk) takes(lag time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lag = lag
+}
+
 func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	if len(path) < 2 {
@@ -549,7 +557,7 @@ func (d *desk) take(w http.ResponseWriter, r *http.Request, system string) {
 		d.bytes[name] = map[[32]byte]bool{}
 	}
 	d.bytes[name][sha256.Sum256(document)] = true
-	status, slow := d.refuse[system], d.slow
+	status, slow, lag := d.refuse[system], d.slow, time.After(d.lag)
 	if status != 0 {
 		d.mu.Unlock()
 		w.WriteHeader(status)
@@ -564,6 +572,7 @@ func (d *desk) take(w http.ResponseWriter, r *http.Request, system string) {
 	if slow != nil {
 		<-slow
 	}
+	<-lag
 	writeJSON(w, map[string]any{"number": number, "key": r.Header.Get("X-Key")})
 }
 

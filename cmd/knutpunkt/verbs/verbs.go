@@ -32,6 +32,7 @@ func Main(more ...hub.Connector) {
 const (
 	exitFailed  = 1
 	exitUsage   = 64
+	exitAgain   = 75 // nothing is wrong: give the same command again
 	exitStorage = 74 // the disk failed: start again, and the rows tell how far we came
 )
 
@@ -48,7 +49,7 @@ or a person has taken over, and tells the citizen how the case is getting on.`,
 	root.AddCommand(
 		serveCommand(), demoCommand(), simulatorsCommand(), checkCommand(), tryCommand(), editorCommand(),
 		deliveriesCommand(), reconcileCommand(), wordsCommand(), noticesCommand(), systemsCommand(), residentsCommand(), connectorsCommand(), keysCommand(),
-		backupCommand(), restoreCommand(), doctorCommand(),
+		backupCommand(), restoreCommand(), moveCommand(), doctorCommand(),
 	)
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
