@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub/enginetest"
 )
 
 // A short run against the real binary: the harness works from end to end, and the hub holds.
@@ -23,5 +25,23 @@ func TestChaos(t *testing.T) {
 	}
 	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), `"seed": 4`) {
 		t.Error("there is no report with the seed in it")
+	}
+}
+
+// Processes over a real PostgreSQL and a real Kafka: what the harness does with them works, and so do they.
+// make chaos-replicas has the long run.
+func TestReplicas(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes half a minute")
+	}
+	e, err := openEngines(t.Context(), t.TempDir(), ofPostgres, ofKafka)
+	enginetest.Need(t, err)
+	defer e.close()
+	o := options{
+		seed: 4, municipalities: 2, patience: restWithin, dir: t.TempDir(),
+		store: ofPostgres, bus: ofKafka, engines: e, scenarios: []string{"rolling-upgrade", "killed-while-sending"},
+	}
+	if code := o.run(t.Context(), t.Output()); code != exitHeld {
+		t.Errorf("exit %d", code)
 	}
 }

@@ -136,7 +136,7 @@ func checkResends(v *view) (bad []string) {
 
 // excused reports whether something happened between two posts of one delivery.
 func (v *view) excused(before, c call, died []time.Time) bool {
-	if !before.Fault.said() {
+	if !before.Fault.said() || v.withoutStore(before.At.Add(-time.Second), c.At) {
 		return true
 	}
 	for _, at := range died {

@@ -45,6 +45,11 @@ func checkLiveness(v *view) (bad []string) {
 			}
 		}
 	}
+	for _, t := range v.takeovers {
+		if !t.Whole || t.Took > takeoverWithin {
+			bad = append(bad, fmt.Sprintf("%d rows were in the hand of %s, killed at %s, for %v", t.Rows, t.From, clock(t.Killed), t.Took.Round(time.Millisecond)))
+		}
+	}
 	return append(bad, v.failures...)
 }
 
@@ -104,7 +109,21 @@ func (v *view) calm() (took []time.Duration, refused, all int) {
 
 // disturbed reports whether anything was done to the hub shortly before or during a while.
 func (v *view) disturbed(from, to time.Time) bool {
-	return slices.ContainsFunc(v.blows, func(b blow) bool {
+	return v.withoutStore(from.Add(-4*time.Second), to.Add(time.Second)) || v.starting(from, to) || slices.ContainsFunc(v.blows, func(b blow) bool {
 		return b.At.After(from.Add(-4*time.Second)) && b.At.Before(to.Add(time.Second))
 	})
+}
+
+// starting reports whether a hub was on its way up at any time between two others.
+func (v *view) starting(from, to time.Time) bool {
+	begun := map[string]time.Time{}
+	for _, b := range v.blows {
+		switch {
+		case b.What == "start":
+			begun[b.To] = b.At
+		case b.What == "ready" && begun[b.To].Before(to) && b.At.After(from):
+			return true
+		}
+	}
+	return false
 }

@@ -90,6 +90,8 @@ func TestEveryInvariantFindsItsViolation(t *testing.T) {
 		{"something moves for ever", 16, func(e *evidence) { e.listed["ID1"].Deliveries[recognises] = standing{"SENDING", ""} }},
 		{"something waits for nobody", 16, func(e *evidence) { e.listed["ID1"].Deliveries[recognises] = standing{"BLOCKED", ""} }},
 		{"a hub that does not start", 16, func(e *evidence) { e.failures = []string{"it did not start"} }},
+		{"a dead replica keeps what it has in hand", 16, func(e *evidence) { e.takeovers = []takeover{{Rows: 1, Took: time.Second}} }},
+		{"a dead replica is seen late", 16, func(e *evidence) { e.takeovers = []takeover{{Rows: 1, Took: time.Minute, Whole: true}} }},
 		{"open files grow", 17, func(e *evidence) { e.after.Files = 500 }},
 		{"memory grows", 17, func(e *evidence) { e.after.Resident = 1 << 20 }},
 		{"temporary files stay", 17, func(e *evidence) { e.after.Left = 1 }},

@@ -204,6 +204,9 @@ func (v *view) checkCause(f *form, l leg, id string) (bad []string) {
 
 // plainYes reports whether a system said yes, files and all, when nothing kept the hub from hearing it.
 func (v *view) plainYes(c call) bool {
+	if v.withoutStore(c.At.Add(-time.Second), c.At.Add(5*time.Second)) {
+		return false
+	}
 	for _, b := range v.blows {
 		if b.At.After(c.At.Add(-time.Second)) && b.At.Before(c.At.Add(5*time.Second)) {
 			return false

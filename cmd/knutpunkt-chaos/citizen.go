@@ -115,7 +115,7 @@ func (r *reading) last() uint64 {
 
 // stream reads one connection to its end and gives each line to told.
 func (c *citizens) stream(ctx context.Context, folder, id string, after uint64, told func(line)) (lines int, resync bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.platforms.in.listen+"/v1/submissions/"+id+"/events", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.platforms.door()+"/v1/submissions/"+id+"/events", nil)
 	if err != nil {
 		return 0, false, err
 	}

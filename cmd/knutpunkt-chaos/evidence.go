@@ -54,6 +54,10 @@ type evidence struct {
 	before       usage    // of a hub just started
 	after        usage    // of the hub that has been through it
 	failures     []string // of the harness or the hub's process
+
+	replicas  int
+	takeovers []takeover // of what replicas that were killed had in hand
+	away      []absence  // of the engines
 }
 
 // A submission is what the API says of one.
@@ -75,7 +79,7 @@ type standing struct{ State, Detail string }
 
 // collect reads everything, once nothing moves.
 func (s *stage) collect(ctx context.Context, e *evidence) error {
-	e.plan, e.posts = s.plan, s.platforms.ledger.all()
+	e.plan, e.posts, e.replicas = s.plan, s.platforms.ledger.all(), len(s.hubs)
 	e.diaria, e.files, e.highest = map[string][]sifsim.Entry{}, map[string][]map[int]string{}, map[string]int{}
 	for _, x := range s.systems {
 		e.calls = append(e.calls, x.ledger.all()...)
@@ -87,7 +91,7 @@ func (s *stage) collect(ctx context.Context, e *evidence) error {
 	for _, r := range s.relays {
 		e.spells = append(e.spells, r.history()...)
 	}
-	e.blows, e.sunk, e.register = s.hub.history(), int(s.sunk.Load()), len(s.register.Ledger())
+	e.blows, e.sunk, e.register = s.history(), int(s.sunk.Load()), len(s.register.Ledger())
 	e.slowestSync = s.platforms.ledger.slowest
 	if err := s.readAPI(ctx, e); err != nil {
 		return err
@@ -190,7 +194,9 @@ var due = regexp.MustCompile(`due (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)`)
 
 // isPatient reports whether a delivery has been tried often, and its next try is yet to come.
 func (s *stage) isPatient(ctx context.Context, key string) bool {
-	out, err := exec.CommandContext(ctx, s.binary, "deliveries", "show", key, "--config", s.in.dir).Output()
+	show := exec.CommandContext(ctx, s.binary, "deliveries", "show", key, "--config", s.in.dir)
+	show.Env = append(os.Environ(), s.hub.env...)
+	out, err := show.Output()
 	said := due.FindSubmatch(out)
 	if err != nil || said == nil || bytes.Count(out, []byte("attempt ")) < manyTries {
 		return false
@@ -237,7 +243,7 @@ func (s *stage) tryWalls(ctx context.Context, e *evidence) {
 }
 
 func (s *stage) readMetrics(ctx context.Context, e *evidence) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.in.operator+"/metrics", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.hub.at.operator+"/metrics", nil)
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,14 @@ func gatesOf(v *view) []gate {
 		gates = append(gates, gate{What: "deaths when a system had told news", Got: v.struck[afterNews], Want: 1},
 			gate{What: "deaths while the register was asked", Got: v.struck[duringAsk], Want: 1})
 	}
+	if v.replicas > 1 {
+		gates = append(gates, gate{What: "replicas killed with something in hand", Got: len(v.takeovers), Want: 1})
+	}
+	for _, a := range v.away {
+		if a.Of == ofKafka {
+			gates = append(gates, gate{What: "documents while the broker was away", Got: a.delivered(v.calls), Want: 1})
+		}
+	}
 	for _, kind := range []string{recognises, tells, forgets, diary} {
 		gates = append(gates, gate{What: "documents at the system that " + kind, Got: got[kind], Want: 1})
 	}

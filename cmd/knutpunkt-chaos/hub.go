@@ -9,15 +9,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// A hub is the process that is put through it all, one run of it after the other.
+// A hub is a process that is put through it all, one run of it after the other. Where there
+// are several they are replicas of each other: one installation, each at addresses of its own.
 type hub struct {
+	name    string
 	in      *installation
+	at      addresses
 	command []string // the binary, after whatever watches it
 	env     []string
 	logs    string // the folder of what it wrote on its two streams
@@ -25,14 +29,16 @@ type hub struct {
 	mu      sync.Mutex
 	process *exec.Cmd
 	gone    chan struct{} // closed when the process is
+	boot    string        // by which the process has things in hand; "" where that is not looked for
 	runs    int
 	blows   []blow
 }
 
-// A blow is something that was done to the hub, or with it.
+// A blow is something that was done to the hub, or with it; or to what it stands on.
 type blow struct {
 	At   time.Time `json:"at"`
-	What string    `json:"what"` // start, kill, stop (asked to), stopped (did so), pause, continue
+	To   string    `json:"to"`   // the replica, or the engine
+	What string    `json:"what"` // start, ready, kill, stop (asked to), stopped (did so), pause, continue
 	Why  string    `json:"why,omitempty"`
 	Exit int       `json:"exit,omitempty"` // of stopped
 }
@@ -57,6 +63,9 @@ func (h *hub) start(ctx context.Context) error {
 	defer cancel()
 	for {
 		if h.ready(ctx) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.note("ready", "", 0)
 			return nil
 		}
 		select {
@@ -71,7 +80,7 @@ func (h *hub) start(ctx context.Context) error {
 
 func (h *hub) launch() error {
 	h.runs++
-	log, err := os.OpenFile(filepath.Join(h.logs, fmt.Sprintf("hub-%03d.log", h.runs)), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	log, err := os.OpenFile(filepath.Join(h.logs, fmt.Sprintf("%s-%03d.log", h.name, h.runs)), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
@@ -80,6 +89,7 @@ func (h *hub) launch() error {
 	p := exec.Command(h.command[0], args...)
 	p.Stdout, p.Stderr = log, log
 	p.Env = append(os.Environ(), "TMPDIR="+filepath.Join(h.in.dir, "tmp"))
+	p.Env = append(p.Env, "KNUTPUNKT_LISTEN="+h.at.listen, "KNUTPUNKT_OPERATOR="+h.at.operator)
 	p.Env = append(p.Env, h.env...)
 	p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is ours to hand on
 	if err := p.Start(); err != nil {
@@ -87,20 +97,20 @@ func (h *hub) launch() error {
 	}
 	gone := make(chan struct{})
 	go func() { p.Wait(); close(gone) }()
-	h.process, h.gone = p, gone
+	h.process, h.gone, h.boot = p, gone, ""
 	h.note("start", "", 0)
 	return nil
 }
 
 func (h *hub) note(what, why string, exit int) {
-	h.blows = append(h.blows, blow{time.Now(), what, why, exit})
+	h.blows = append(h.blows, blow{time.Now(), h.name, what, why, exit})
 }
 
 // ready reports whether the hub says that it is.
 func (h *hub) ready(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+h.in.operator+"/readyz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+h.at.operator+"/readyz", nil)
 	if err != nil {
 		return false
 	}
@@ -175,6 +185,20 @@ func (h *hub) pause(ctx context.Context, d time.Duration) {
 	h.note("continue", "", 0)
 }
 
+// known notes by what name the process that runs now has things in hand.
+func (h *hub) known(boot string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.boot = boot
+}
+
+// hand gives by what name the process that was started last has things in hand, "" when nobody knows.
+func (h *hub) hand() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.boot
+}
+
 // pid gives the process that runs now, 0 for none.
 func (h *hub) pid() int {
 	h.mu.Lock()
@@ -190,6 +214,16 @@ func (h *hub) history() []blow {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return append([]blow(nil), h.blows...)
+}
+
+// history gives what was done to all of the replicas, and to what they stand on, oldest first.
+func (s *stage) history() (all []blow) {
+	for _, h := range s.hubs {
+		all = append(all, h.history()...)
+	}
+	all = append(all, s.struck...)
+	slices.SortStableFunc(all, func(a, b blow) int { return a.At.Compare(b.At) })
+	return all
 }
 
 // deaths gives when processes ended without having been asked to.

@@ -24,11 +24,14 @@ import (
 // there is the hub's doing.
 type installation struct {
 	dir       string
-	listen    string
-	operator  string
+	at        []addresses // of each replica
+	engines   string      // what knutpunkt.yaml says of the store and of the bus
 	plan      *plan
 	addresses map[string]string // of the systems and of the register
 }
+
+// addresses are where one replica is.
+type addresses struct{ listen, operator string }
 
 // lag is how long what was made at the system that tells stays invisible to a question.
 const lag = time.Second
@@ -204,16 +207,16 @@ func fill(text string, with any) []byte {
 }
 
 // Where the hub is in its own configuration.
-func (in *installation) Listen() string               { return in.listen }
-func (in *installation) Operator() string             { return in.operator }
+func (in *installation) Listen() string               { return in.at[0].listen }
+func (in *installation) Operator() string             { return in.at[0].operator }
+func (in *installation) Engines() string              { return in.engines }
 func (in *installation) Plan() *plan                  { return in.plan }
 func (p *plan) Municipalities() []*municipality       { return p.municipalities }
 func (in *installation) Address(system string) string { return in.addresses[system] }
 
 const settingsText = `listen: <<.Listen>>
 operator: <<.Operator>>
-store: sqlite:data/knutpunkt.db
-bus: memory
+<<.Engines>>
 keys: file:secrets/keys.json
 clients:
 <<- range .Plan.Municipalities>>
@@ -426,6 +429,14 @@ const schemaText = `{
   "required": ["canary", "text", "amount", "lines"]
 }
 `
+
+// freeAddresses gives those of one replica.
+func freeAddresses() (a addresses, err error) {
+	if a.listen, err = freeAddress(); err == nil {
+		a.operator, err = freeAddress()
+	}
+	return a, err
+}
 
 // freeAddress gives an address that nobody listens on, and that nobody else will listen on while a hub
 // that was killed is away: where the machine lets us, it has a number of its own within this machine.

@@ -46,12 +46,16 @@ type options struct {
 	duration       time.Duration
 	forms, kills   int
 	municipalities int
+	replicas       int
+	store, bus     string
 	binary         string
 	dir            string
 	env            []string
 	scenarios      []string
 	report         string
 	patience       time.Duration
+
+	engines *engines // that run for --store and --bus
 }
 
 func execute(ctx context.Context, args []string) (code int) {
@@ -80,10 +84,13 @@ cannot be said.`,
 	f.IntVar(&o.forms, "forms", 0, "how many forms are sent in; 0 is five for each second")
 	f.IntVar(&o.kills, "kills", 0, "how often the hub is killed; 0 is ten times in the first minute and five in each later one")
 	f.IntVar(&o.municipalities, "municipalities", 16, "how many municipalities share the hub")
+	f.IntVar(&o.replicas, "replicas", 1, "how many processes share the work; more than one needs --store postgres")
+	f.StringVar(&o.store, "store", ofSQLite, "where the hub has its store: sqlite, or postgres, which is started for the run and killed in it")
+	f.StringVar(&o.bus, "bus", ofMemory, "what wakes its processes: memory, or kafka, which is started for the run and is away for a third of it")
 	f.StringVar(&o.binary, "binary", "", "the knutpunkt to run; without it one is built with the Go toolchain")
 	f.StringVar(&o.dir, "dir", "", "keep everything in this folder; otherwise it is removed unless something did not hold")
 	f.StringArrayVar(&o.env, "env", nil, "NAME=value for the hub's environment; may be given several times")
-	f.StringSliceVar(&o.scenarios, "scenario", nil, "only these directed scenarios: "+strings.Join(scenarioNames(), ", ")+"; none leaves them out")
+	f.StringSliceVar(&o.scenarios, "scenario", nil, "only these directed scenarios: "+strings.Join(scenarioNames(), ", ")+"; none leaves them out, growth only measures replicas")
 	f.DurationVar(&o.patience, "patience", restWithin, "how long a directed scenario waits for rest")
 	f.StringVar(&o.report, "report", "", "write the report to this file, as JSON")
 	cmd.SetArgs(args)
@@ -96,12 +103,18 @@ cannot be said.`,
 
 func (o *options) validate() error {
 	for _, name := range o.scenarios {
-		if name != "none" && scenarioNamed(name) == nil {
+		if name != none && name != growth && scenarioNamed(name) == nil {
 			return fmt.Errorf("there is no scenario called %s; there are %s", name, strings.Join(scenarioNames(), ", "))
 		}
 	}
 	if o.municipalities < 2 || o.municipalities > 40 {
 		return errors.New("--municipalities must be between 2 and 40")
+	}
+	if o.store != ofSQLite && o.store != ofPostgres || o.bus != ofMemory && o.bus != ofKafka {
+		return errors.New("--store is sqlite or postgres, and --bus is memory or kafka")
+	}
+	if o.replicas < 1 || o.replicas > 5 || o.replicas > 1 && o.store != ofPostgres {
+		return errors.New("--replicas must be between 1 and 5, and more than one needs --store postgres")
 	}
 	if o.duration < 10*time.Second {
 		return errors.New("--duration must be 10s or more")

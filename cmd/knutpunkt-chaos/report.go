@@ -30,6 +30,10 @@ type report struct {
 	NotCovered []string  `json:"notCovered"`
 	Blows      []blow    `json:"blows,omitempty"`
 	Spells     []spell   `json:"spells,omitempty"`
+
+	Takeovers []takeover `json:"takeovers,omitempty"`
+	Away      []absence  `json:"away,omitempty"`
+	Growth    []speed    `json:"growth,omitempty"`
 }
 
 // checked is how one invariant came out.
@@ -52,6 +56,7 @@ func (r *report) judge(v *view) {
 	r.Seen = seen(v)
 	r.NotCovered = append(r.NotCovered, notCovered...)
 	r.Blows, r.Spells = v.blows, v.spells
+	r.Takeovers, r.Away = v.takeovers, v.away
 }
 
 // mostShown is how many violations of one invariant are printed; the report's file has all.
@@ -104,7 +109,7 @@ func (r *report) end(out io.Writer, file string) int {
 		slices.ContainsFunc(r.Scenarios, func(p played) bool { return p.Verdict == violated }) {
 		code = exitViolated
 	}
-	if r.Checks == nil && !slices.ContainsFunc(r.Scenarios, func(p played) bool { return p.Verdict != notPlayed }) {
+	if r.Checks == nil && r.Growth == nil && !slices.ContainsFunc(r.Scenarios, func(p played) bool { return p.Verdict != notPlayed }) {
 		code = exitUnknown
 	}
 	for _, n := range r.NotCovered {
@@ -159,7 +164,7 @@ func seen(v *view) []string {
 	if len(took) > 0 {
 		p99 = took[len(took)*99/100]
 	}
-	return []string{
+	return append(v.shared(), []string{
 		fmt.Sprintf("struck at: %v", v.struck),
 		fmt.Sprintf("systems' faults: %s", strings.Join(list, ", ")),
 		fmt.Sprintf("%d deliveries sent again, %d spoiled lines, %d faults of registers and diaria", resent, len(v.spells), v.faults),
@@ -167,7 +172,24 @@ func seen(v *view) []string {
 		fmt.Sprintf("at rest %v after mending, but for %d with a next try that is minutes away; %d answers and %d files looked through",
 			max(0, v.rested.Sub(v.mended)).Round(time.Second), len(v.patient), v.heard, v.searched),
 		fmt.Sprintf("after: %+v, just begun: %+v", v.after, v.before),
+	}...)
+}
+
+// shared tells what it was like for replicas to share the work.
+func (v *view) shared() (lines []string) {
+	var took []time.Duration
+	rows := 0
+	for _, t := range v.takeovers {
+		took, rows = append(took, t.Took), rows+t.Rows
 	}
+	if slices.Sort(took); len(took) > 0 {
+		lines = append(lines, fmt.Sprintf("%d rows in the hands of %d killed replicas were taken over in p50 %v, max %v",
+			rows, len(took), took[len(took)/2].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond)))
+	}
+	for _, a := range v.away {
+		lines = append(lines, fmt.Sprintf("%s was away for %v, and %s", a.Of, a.To.Sub(a.From).Round(100*time.Millisecond), a.then(v)))
+	}
+	return lines
 }
 
 // A tally follows every form to where it is.

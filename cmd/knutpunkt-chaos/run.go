@@ -34,9 +34,20 @@ func (o options) run(ctx context.Context, out io.Writer) (code int) {
 	}
 	r.Binary = versionOf(ctx, o.binary)
 	fmt.Fprintln(out, r.Binary)
+	if o.engines == nil {
+		if o.engines, err = openEngines(ctx, filepath.Join(dir, "engines"), o.store, o.bus); err != nil {
+			return r.failed(out, o.report, err)
+		}
+		defer o.engines.close()
+	}
 	o.playAll(ctx, filepath.Join(dir, "scenarios"), func(p played) { r.add(out, p) })
-	if len(o.scenarios) == 0 || slices.Contains(o.scenarios, "none") {
+	if len(o.scenarios) == 0 || slices.Contains(o.scenarios, none) {
 		if err := o.random(ctx, filepath.Join(dir, "random"), out, r); err != nil {
+			return r.failed(out, o.report, err)
+		}
+	}
+	if len(o.scenarios) == 0 || slices.Contains(o.scenarios, growth) {
+		if err := o.grow(ctx, filepath.Join(dir, growth), out, r); err != nil {
 			return r.failed(out, o.report, err)
 		}
 	}
@@ -59,12 +70,12 @@ func (o options) folder() (dir string, remove func(), err error) {
 // has come to rest it is held against the ledgers.
 func (o options) random(ctx context.Context, dir string, out io.Writer, r *report) error {
 	during := o.duration * 45 / 100
-	s, err := openStage(ctx, dir, o.binary, o.env, draw(o.seed, o.municipalities, o.forms, during*9/10))
+	s, err := o.openStage(ctx, dir, o.replicas, o.env, draw(o.seed, o.municipalities, o.forms, during*9/10))
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	if err := s.hub.start(ctx); err != nil {
+	if err := s.startAll(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "random run: %d municipalities, %d forms, %d kills within %v\n", o.municipalities, len(s.plan.forms()), o.kills, during)
@@ -93,7 +104,9 @@ func (s *stage) perform(ctx context.Context, kills int, during time.Duration) *e
 	n.rage(ctx, kills, during)
 	s.mend()
 	e.mended = time.Now()
-	n.revive(ctx, 0)
+	for _, h := range s.hubs {
+		n.revive(ctx, h, 0)
+	}
 	<-sent
 	e.postingEnded = time.Now()
 	s.awaitRest(ctx, e, restAfterRetries+10*time.Second)
@@ -102,7 +115,7 @@ func (s *stage) perform(ctx context.Context, kills int, during time.Duration) *e
 	for _, r := range e.readings {
 		e.feeds[r.ID] = follow.whole(context.WithoutCancel(ctx), r)
 	}
-	e.struck, e.faults = n.struck, n.faults
+	e.struck, e.faults, e.takeovers, e.away = n.struck, n.faults, n.takeovers, n.away
 	for _, err := range n.failed {
 		e.failures = append(e.failures, err.Error())
 	}
@@ -167,10 +180,13 @@ func (s *stage) conclude(ctx context.Context, e *evidence) error {
 	s.platforms.client.CloseIdleConnections()
 	pause(ctx, time.Second)
 	e.after = s.usageOf(s.hub.pid())
-	if e.after.Goroutines = s.goroutines(ctx); !s.hub.terminate(40 * time.Second) {
-		e.failures = append(e.failures, "the hub did not stop when it was asked to")
+	e.after.Goroutines = s.goroutines(ctx)
+	for _, h := range s.hubs {
+		if !h.terminate(40 * time.Second) {
+			e.failures = append(e.failures, h.name+" did not stop when it was asked to")
+		}
 	}
-	if err := s.hub.start(ctx); err != nil {
+	if err := s.startAll(ctx); err != nil {
 		return err
 	}
 	s.awaitRest(ctx, &evidence{}, restWithin)
@@ -179,10 +195,15 @@ func (s *stage) conclude(ctx context.Context, e *evidence) error {
 	if err := s.collect(ctx, e); err != nil {
 		return err
 	}
-	s.hub.terminate(40 * time.Second)
-	var err error
-	e.searched, err = s.spill.search(s.in.dir)
-	e.spilled, e.heard = s.spill.findings(), s.spill.heard
+	for _, h := range s.hubs {
+		h.terminate(40 * time.Second)
+	}
+	own, err := s.spill.search(s.in.dir)
+	if err != nil {
+		return err
+	}
+	others, err := s.searchEngines(ctx)
+	e.searched, e.spilled, e.heard = own+others, s.spill.findings(), s.spill.heard
 	return err
 }
 

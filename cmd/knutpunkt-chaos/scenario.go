@@ -21,6 +21,8 @@ type scenario struct {
 	needs func(o options) (why string) // why it cannot be played, "" when it can; nil for nothing
 	tell  func(ctx context.Context, a *act)
 	rests bool // everything comes to rest by itself in the end
+
+	replicas int // how many processes it is about; 0 is one
 }
 
 // played is how a scenario went.
@@ -39,6 +41,12 @@ const (
 	held      verdict = "held"
 	violated  verdict = "VIOLATED"
 	notPlayed verdict = "not covered"
+)
+
+// What --scenario may name beside them: none is the random run, and growth how much more replicas deliver.
+const (
+	none   = "none"
+	growth = "growth"
 )
 
 func scenarioNames() (names []string) {
@@ -111,7 +119,7 @@ func (s scenario) play(ctx context.Context, dir string, o options) (p played) {
 	defer func() { p.Took = time.Since(began) }()
 	ctx, cancel := context.WithTimeout(ctx, toldWithin)
 	defer cancel()
-	a, err := openAct(ctx, dir, o)
+	a, err := openAct(ctx, dir, s.replicas, o)
 	if err != nil {
 		p.Why = err.Error()
 		return p
@@ -124,12 +132,14 @@ func (s scenario) play(ctx context.Context, dir string, o options) (p played) {
 	p.Violations, p.Verdict = a.bad, held
 	if len(a.bad) > 0 {
 		p.Verdict = violated
+		return p // whoever looks for the reason has the database
 	}
+	o.engines.drop(a.database)
 	return p
 }
 
 // openAct sets a stage for two municipalities, where nothing fails but what is told to.
-func openAct(ctx context.Context, dir string, o options) (*act, error) {
+func openAct(ctx context.Context, dir string, replicas int, o options) (*act, error) {
 	a := &act{clockFile: filepath.Join(dir, "clock"), patience: o.patience}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -138,7 +148,7 @@ func openAct(ctx context.Context, dir string, o options) (*act, error) {
 	env := append(slices.Clone(o.env), "KNUTPUNKT_CLOCK_OFFSET="+a.clockFile, "KNUTPUNKT_SWEEP=50ms")
 	plan := draw(o.seed, 2, 0, time.Second)
 	var err error
-	if a.stage, err = openStage(ctx, dir, o.binary, env, plan); err != nil {
+	if a.stage, err = o.openStage(ctx, dir, replicas, env, plan); err != nil {
 		return nil, err
 	}
 	for _, x := range a.systems {
@@ -280,7 +290,9 @@ func (a *act) conclude(ctx context.Context) {
 		a.bad = append(a.bad, err.Error())
 		return
 	}
-	a.hub.kill("the end")
+	for _, h := range a.hubs {
+		h.kill("the end")
+	}
 	if _, err := a.spill.search(a.in.dir); err != nil {
 		a.bad = append(a.bad, err.Error())
 	}

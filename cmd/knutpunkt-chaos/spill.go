@@ -51,6 +51,15 @@ func (s *spill) answer(to string, text []byte) {
 	}
 }
 
+// text looks through something that is read whole.
+func (s *spill) text(what string, text []byte) {
+	for word := range newNeedles(s.words).in(text) {
+		s.mu.Lock()
+		s.found = append(s.found, fmt.Sprintf("%s holds %.12q", what, word))
+		s.mu.Unlock()
+	}
+}
+
 // search looks through every file below a folder, as text of any usual encoding, and gives how many
 // there were.
 func (s *spill) search(dir string) (files int, err error) {

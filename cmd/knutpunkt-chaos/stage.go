@@ -23,7 +23,10 @@ type stage struct {
 	dir       string
 	plan      *plan
 	in        *installation
-	hub       *hub
+	hubs      []*hub
+	hub       *hub     // the first of them, and mostly the only one
+	engines   *engines // what it stands on besides its own folder
+	database  string   // in the engines' PostgreSQL; "" for SQLite
 	hook      *hook
 	systems   map[string]*system
 	relays    []*relay
@@ -32,16 +35,17 @@ type stage struct {
 	platforms *platforms
 	spill     *spill
 	sunk      atomic.Int64 // calls that came to where redirects lead
+	struck    []blow       // what was done to the engines; written by the nemesis alone
 
 	binary  string
 	servers []*http.Server
 	closers []func()
 }
 
-// openStage sets everything up. The hub is not started.
-func openStage(ctx context.Context, dir, binary string, env []string, p *plan) (_ *stage, err error) {
+// openStage sets everything up for so many replicas. None of them is started.
+func (o options) openStage(ctx context.Context, dir string, replicas int, env []string, p *plan) (_ *stage, err error) {
 	s := &stage{
-		dir: dir, plan: p, binary: binary, hook: &hook{}, systems: map[string]*system{},
+		dir: dir, plan: p, binary: o.binary, engines: o.engines, hook: &hook{}, systems: map[string]*system{},
 		diaria: map[string]*sifsim.Sim{}, spill: newSpill(p),
 		in: &installation{dir: filepath.Join(dir, "knutpunkt"), plan: p, addresses: map[string]string{}},
 	}
@@ -58,16 +62,15 @@ func openStage(ctx context.Context, dir, binary string, env []string, p *plan) (
 	if err := s.openAround(); err != nil {
 		return nil, err
 	}
-	if s.in.listen, err = freeAddress(); err != nil {
+	if s.in.engines, s.database, err = o.engines.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if s.in.operator, err = freeAddress(); err != nil {
+	if err := s.openHubs(replicas, env); err != nil {
 		return nil, err
 	}
-	if err := s.in.write(ctx, binary); err != nil {
+	if err := s.in.write(ctx, s.binary); err != nil {
 		return nil, err
 	}
-	s.hub = &hub{in: s.in, command: []string{binary}, env: env, logs: filepath.Join(s.in.dir, "logs")}
 	posts, err := openLedger[post](filepath.Join(dir, "ledgers", "platforms.jsonl"))
 	if err != nil {
 		return nil, err
@@ -75,6 +78,43 @@ func openStage(ctx context.Context, dir, binary string, env []string, p *plan) (
 	s.closers = append(s.closers, func() { posts.close() })
 	s.platforms = newPlatforms(s.in, posts, s.hook, s.spill)
 	return s, nil
+}
+
+// openHubs gives each replica its addresses.
+func (s *stage) openHubs(replicas int, env []string) error {
+	for n := range max(1, replicas) {
+		at, err := freeAddresses()
+		if err != nil {
+			return err
+		}
+		h := &hub{name: "hub", in: s.in, at: at, command: []string{s.binary}, env: env, logs: filepath.Join(s.in.dir, "logs")}
+		if replicas > 1 {
+			h.name = fmt.Sprintf("hub-%d", n+1)
+		}
+		s.in.at, s.hubs = append(s.in.at, at), append(s.hubs, h)
+	}
+	s.hub = s.hubs[0]
+	return nil
+}
+
+// startAll starts every replica, one after the other.
+func (s *stage) startAll(ctx context.Context) error {
+	for _, h := range s.hubs {
+		if err := s.start(ctx, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start starts one, and learns by what name it has things in hand.
+func (s *stage) start(ctx context.Context, h *hub) error {
+	if err := h.start(ctx); err != nil || s.database == "" || h.hand() != "" {
+		return err
+	}
+	boot, err := s.boot(ctx)
+	h.known(boot)
+	return err
 }
 
 // openAround starts what stands around the hub.
@@ -174,8 +214,8 @@ func (s *stage) serve(h http.Handler, secure *tls.Config) (address string, err e
 
 // close ends every process and every server.
 func (s *stage) close() {
-	if s.hub != nil {
-		s.hub.kill("the end")
+	for _, h := range s.hubs {
+		h.kill("the end")
 	}
 	for _, server := range s.servers {
 		server.Close()

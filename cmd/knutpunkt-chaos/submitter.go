@@ -50,8 +50,18 @@ type platforms struct {
 	client *http.Client
 	spill  *spill
 
-	mu sync.Mutex
-	n  int
+	mu    sync.Mutex
+	n     int
+	doors int // how often one of the replicas was chosen
+}
+
+// door gives the address of a replica, another one each time: so who gets no answer of one
+// turns to the next, as behind a load balancer.
+func (p *platforms) door() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doors++
+	return "http://" + p.in.at[p.doors%len(p.in.at)].listen
 }
 
 func newPlatforms(in *installation, l *ledger[post], h *hook, s *spill) *platforms {
@@ -181,7 +191,7 @@ func (p *platforms) once(ctx context.Context, f *form, key string, as *municipal
 
 func (p *platforms) request(ctx context.Context, f *form, key string, as *municipality) *http.Request {
 	body, media := f.body()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.in.listen+"/v1/submissions", &watched{body, p.hook})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.door()+"/v1/submissions", &watched{body, p.hook})
 	if err != nil {
 		panic(err) // the address is ours
 	}
@@ -269,7 +279,7 @@ func (p *platforms) withdraw(ctx context.Context, f *form, id string) {
 
 // call makes another call of the API; status 0 when no answer came.
 func (p *platforms) call(ctx context.Context, method, path string, as *municipality) (status int, answer []byte) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.in.listen+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, p.door()+path, nil)
 	if err != nil {
 		panic(err) // the address is ours
 	}
