@@ -15,37 +15,46 @@ const module = "github.com/knutpunkt/knutpunkt/"
 // doors say which folders may import a library. What is not here may be imported
 // anywhere.
 var doors = map[string][]string{
-	"github.com/ThreeDotsLabs/watermill":    {"hub/bus"},
-	"github.com/IBM/sarama":                 {"hub/bus", "connectors/kafka"},
-	"modernc.org/sqlite":                    {"hub/store/sqlite"},
-	"github.com/expr-lang/expr":             {"hub/mapping"},
-	"go.yaml.in/yaml":                       {"hub/mapping", "hub/config"},
-	"github.com/beevik/etree":               {"hub/document"},
-	"github.com/jacoelho/xsd":               {"hub/document"},
-	"github.com/santhosh-tekuri/jsonschema": {"hub/document"},
-	"github.com/go-json-experiment/json":    {"hub/document"},
-	"github.com/tink-crypto/tink-go":        {"hub/seal"},
-	"github.com/hashicorp/go-retryablehttp": {"hub/outbound"},
-	"github.com/prometheus/client_golang":   {"hub/meter"},
-	"golang.org/x/time":                     {"hub/web"},
-	"github.com/spf13/cobra":                {"cmd/knutpunkt/verbs", "cmd/knutpunkt-chaos"},
-	"github.com/schollz/progressbar":        {"cmd/knutpunkt/verbs"},
-	"golang.org/x/term":                     {"cmd/knutpunkt/verbs"},
-	"golang.org/x/oauth2":                   {"connectors/declared", "connectors/messaging", "hub/web"},
-	"github.com/coreos/go-oidc":             {"hub/web"},
-	"github.com/go-jose/go-jose":            {"hub/web", "hub/web/eidsim"},
-	"github.com/wneessen/go-mail":           {"connectors/mail"},
+	"github.com/ThreeDotsLabs/watermill":       {"hub/bus"},
+	"github.com/ThreeDotsLabs/watermill-kafka": {"hub/bus"},
+	"github.com/xdg-go/scram":                  {"hub/brokers"},
+	"github.com/jackc/pgx":                     {"hub/store/postgres"},
+	"github.com/ory/dockertest":                {"hub/enginetest"},
+	"github.com/IBM/sarama":                    {"hub/brokers", "hub/bus", "connectors/kafka"},
+	"modernc.org/sqlite":                       {"hub/store/sqlite"},
+	"github.com/expr-lang/expr":                {"hub/mapping"},
+	"go.yaml.in/yaml":                          {"hub/mapping", "hub/config"},
+	"github.com/beevik/etree":                  {"hub/document"},
+	"github.com/jacoelho/xsd":                  {"hub/document"},
+	"github.com/santhosh-tekuri/jsonschema":    {"hub/document"},
+	"github.com/go-json-experiment/json":       {"hub/document"},
+	"github.com/tink-crypto/tink-go":           {"hub/seal"},
+	"github.com/hashicorp/go-retryablehttp":    {"hub/outbound"},
+	"github.com/prometheus/client_golang":      {"hub/meter"},
+	"go.opentelemetry.io":                      {"hub/meter"},
+	"google.golang.org/protobuf":               {"hub/meter"},
+	"golang.org/x/time":                        {"hub/web"},
+	"github.com/spf13/cobra":                   {"cmd/knutpunkt/verbs", "cmd/knutpunkt-chaos"},
+	"github.com/schollz/progressbar":           {"cmd/knutpunkt/verbs"},
+	"golang.org/x/term":                        {"cmd/knutpunkt/verbs"},
+	"golang.org/x/oauth2":                      {"connectors/declared", "connectors/messaging", "hub/web"},
+	"github.com/coreos/go-oidc":                {"hub/web"},
+	"github.com/go-jose/go-jose":               {"hub/web", "hub/web/eidsim"},
+	"github.com/wneessen/go-mail":              {"connectors/mail"},
 }
 
 // lower says which of hub's folders another one of them may import: only what lies
 // below it.
 var lower = map[string][]string{
-	"hub/mapping":      {"hub/document"},
-	"hub/config":       {"hub/document", "hub/mapping"},
-	"hub/envelope":     {"hub/document"},
-	"hub/store/rows":   {"hub/seal"},
-	"hub/store/sqlite": {"hub/seal", "hub/store/rows"},
-	"hub/web":          {"hub/document", "hub/mapping", "hub/envelope", "hub/seal"},
+	"hub/enginetest/install": {"hub/enginetest"},
+	"hub/bus":                {"hub/brokers"},
+	"hub/mapping":            {"hub/document"},
+	"hub/config":             {"hub/document", "hub/mapping"},
+	"hub/envelope":           {"hub/document"},
+	"hub/store/rows":         {"hub/seal"},
+	"hub/store/postgres":     {"hub/seal", "hub/store/rows", "hub/store/move"},
+	"hub/store/sqlite":       {"hub/seal", "hub/store/rows", "hub/store/move"},
+	"hub/web":                {"hub/document", "hub/mapping", "hub/envelope", "hub/seal"},
 }
 
 type listed struct {
@@ -113,8 +122,10 @@ func forbidden(from, to string) string {
 		return ""
 	case connector(from) != "" && connector(to) != "" && connector(from) != connector(to):
 		return "no connector knows another"
-	case from == "connectors/form" && to == "hub/envelope":
-		return "" // what its mappings make is our own JSON
+	case (from == "connectors/form" || from == "connectors/kafka") && to == "hub/envelope":
+		return "" // what a mapping makes, and what lies on a topic, is our own JSON
+	case from == "connectors/kafka" && to == "hub/brokers":
+		return "" // the brokers are the same, and are told the same of who we are
 	case strings.HasPrefix(from, "connectors/") && to != "hub/document":
 		return "a connector knows hub, hub/document, and its own protocol library"
 	}
@@ -129,7 +140,7 @@ func TestKitsStayInTests(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range strings.Fields(string(out)) {
-		if p == "testing" || strings.HasSuffix(p, "/storetest") || strings.HasSuffix(p, "/connectortest") {
+		if p == "testing" || strings.HasSuffix(p, "/storetest") || strings.HasSuffix(p, "/enginetest") || strings.HasSuffix(p, "/connectortest") {
 			t.Errorf("the binary links %s", p)
 		}
 	}

@@ -12,9 +12,9 @@ import (
 // A Problem is something that people who write mappings and routes must mend. It tells
 // of their text, never of a form that came in.
 type Problem struct {
-	File   string
-	Line   int // from 1
-	Column int // from 1; 0 where it is not known
+	File   string // or the flag or the variable that says it
+	Line   int    // from 1; 0 where there is no file
+	Column int    // from 1; 0 where it is not known
 	Text   string
 
 	shown bool
@@ -24,7 +24,7 @@ type Problem struct {
 // told without a test need not be told of twice.
 func (p Problem) IsShown() bool { return p.shown }
 
-// String writes "FILE:LINE: TEXT (column COLUMN)". A Text of several lines has what is wrong in its
+// String writes "FILE:LINE: TEXT (column COLUMN)", as far as they are known. A Text of several lines has what is wrong in its
 // first, and below it the place.
 func (p Problem) String() string {
 	text, below, several := strings.Cut(p.Text, "\n")
@@ -33,6 +33,9 @@ func (p Problem) String() string {
 	}
 	if several {
 		text += "\n" + below
+	}
+	if p.Line == 0 {
+		return p.File + ": " + text
 	}
 	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, text)
 }
