@@ -2,6 +2,7 @@ package kafkasim
 
 import (
 	"net"
+	"time"
 
 	"github.com/knutpunkt/knutpunkt/connectors/certify"
 	"github.com/knutpunkt/knutpunkt/hub"
@@ -13,6 +14,7 @@ func Subject() certify.Subject {
 		Config:     "brokers: [\"kafka://{{ADDRESS}}\"]\ndocuments: { topic: arenden }\nforms: { topic: formular, group: knutpunkt }\n",
 		Peer:       func() certify.Peer { return &peer{New(1)} },
 		Deliveries: map[string]hub.Delivery{"record": {}},
+		Patience:   10 * time.Second, // a delivery is a handful of calls: who leads, what is there, who we are
 		Forms:      []certify.Form{posted("form", jsonType, form), posted("CloudEvent", eventType, event)},
 		Broken: []certify.Form{
 			posted("no answers", jsonType, `{"service":"702","source":{"id":"1"}}`),
