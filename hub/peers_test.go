@@ -27,8 +27,9 @@ type several struct {
 
 	mu     sync.Mutex
 	duties map[string]*replica
-	cut    bool        // nobody reaches the Store
-	asked  []time.Time // when the diarium was asked what is new
+	buried map[string]bool // the boots of the dead that have nothing in hand any more
+	cut    bool            // nobody reaches the Store
+	asked  []time.Time     // when the diarium was asked what is new
 }
 
 // A replica is one process: a Hub, and the Store as it sees it.
@@ -49,7 +50,7 @@ type replica struct {
 // shared begins n processes, on systems as tuned.
 func shared(t *testing.T, n int, tune func(*several, *hub.Options), f func(*several)) {
 	played(t, func(s *stage) {
-		all := &several{stage: s, duties: map[string]*replica{}}
+		all := &several{stage: s, duties: map[string]*replica{}, buried: map[string]bool{}}
 		s.tune = func(o *hub.Options) {
 			o.Sweep = time.Second
 			if tune != nil {
@@ -184,14 +185,16 @@ func (r *replica) Recover(ctx context.Context, _ string, now time.Time) (moved i
 	if err := r.reaches(); err != nil {
 		return 0, err
 	}
-	alive, all := map[string]bool{"": true}, true
+	alive, dead := map[string]bool{"": true}, []string{}
 	r.of.mu.Lock()
 	for _, other := range r.of.all {
 		alive[other.boot] = other.alive
-		all = all && other.alive
+		if !other.alive && !r.of.buried[other.boot] {
+			dead = append(dead, other.boot)
+		}
 	}
 	r.of.mu.Unlock()
-	if all {
+	if len(dead) == 0 {
 		return 0, nil
 	}
 	lines, err := r.Store.List(ctx, hub.AsHub(), hub.Filter{Limit: 500})
@@ -203,6 +206,13 @@ func (r *replica) Recover(ctx context.Context, _ string, now time.Time) (moved i
 			if _, _, err := r.Store.Apply(ctx, line.Case.ID, hub.Lapsed{When: hub.When{At: now}, Key: p.Key, Lease: p.Lease}); err == nil {
 				moved++
 			}
+		}
+	}
+	if moved == 0 && err == nil {
+		r.of.mu.Lock()
+		defer r.of.mu.Unlock()
+		for _, boot := range dead {
+			r.of.buried[boot] = true
 		}
 	}
 	return moved, err
