@@ -192,19 +192,26 @@ func (s *Sim) takeRecords(r *reading) writing {
 	r.text() // of a transaction
 	r.int16()
 	r.int32()
+	return s.ofEach(r, func(number int32, p *partition) writing {
+		offset, code := s.append(p, r.bytes())
+		return writing{}.int32(number).int16(code).int64(offset).int64(-1)
+	}).int32(0)
+}
+
+// ofEach answers what is asked of each partition of each topic, in the order in which it is
+// asked; one is given nil for a partition that is not there.
+func (s *Sim) ofEach(r *reading, one func(number int32, p *partition) writing) writing {
 	w := writing{}
 	topics := r.each(func() {
 		name := r.text()
-		w = w.text(name)
 		var answers writing
 		n := r.each(func() {
 			number := r.int32()
-			offset, code := s.append(s.at(name, number), r.bytes())
-			answers = answers.int32(number).int16(code).int64(offset).int64(-1)
+			answers = append(answers, one(number, s.at(name, number))...)
 		})
-		w = append(w.int32(int32(n)), answers...)
+		w = append(w.text(name).int32(int32(n)), answers...)
 	})
-	return append(writing{}.int32(int32(topics)), w.int32(0)...)
+	return append(writing{}.int32(int32(topics)), w...)
 }
 
 // Where things stand in a batch of records (https://kafka.apache.org/documentation/#recordbatch).
@@ -245,23 +252,14 @@ func (s *Sim) append(p *partition, text []byte) (offset int64, code int16) {
 // giveRecords gives what lies at an offset and after it.
 func (s *Sim) giveRecords(r *reading) writing {
 	r.take(4 + 4 + 4 + 4 + 1)
-	w := writing{}
-	topics := r.each(func() {
-		name := r.text()
-		w = w.text(name)
-		var answers writing
-		n := r.each(func() {
-			number, from, most := r.int32(), r.int64(), r.int32()
-			p := s.at(name, number)
-			if p == nil {
-				answers = answers.int32(number).int16(UnknownTopic).int64(-1).int64(-1).int32(-1).bytes(nil)
-				return
-			}
-			answers = answers.int32(number).int16(0).int64(p.end).int64(p.end).int32(-1).bytes(p.from(from, int(most)))
-		})
-		w = append(w.int32(int32(n)), answers...)
+	given := s.ofEach(r, func(number int32, p *partition) writing {
+		from, most := r.int64(), r.int32()
+		if p == nil {
+			return writing{}.int32(number).int16(UnknownTopic).int64(-1).int64(-1).int32(-1).bytes(nil)
+		}
+		return writing{}.int32(number).int16(0).int64(p.end).int64(p.end).int32(-1).bytes(p.from(from, int(most)))
 	})
-	return append(writing{}.int32(0).int32(int32(topics)), w...)
+	return append(writing{}.int32(0), given...)
 }
 
 // from gives whole batches, one at the least where there is one.
@@ -281,22 +279,14 @@ func (p *partition) from(offset int64, most int) (text []byte) {
 // giveOffsets tells where a partition begins (-2), ends (-1), or comes to a time.
 func (s *Sim) giveOffsets(r *reading) writing {
 	r.int32()
-	w := writing{}
-	topics := r.each(func() {
-		name := r.text()
-		w = w.text(name)
-		var answers writing
-		n := r.each(func() {
-			number, stamp := r.int32(), r.int64()
-			offset, code := int64(-1), UnknownTopic
-			if p := s.at(name, number); p != nil {
-				offset, code = p.offsetOf(stamp), 0
-			}
-			answers = answers.int32(number).int16(code).int64(-1).int64(offset)
-		})
-		w = append(w.int32(int32(n)), answers...)
+	return s.ofEach(r, func(number int32, p *partition) writing {
+		stamp := r.int64()
+		offset, code := int64(-1), UnknownTopic
+		if p != nil {
+			offset, code = p.offsetOf(stamp), 0
+		}
+		return writing{}.int32(number).int16(code).int64(-1).int64(offset)
 	})
-	return append(writing{}.int32(int32(topics)), w...)
 }
 
 func (p *partition) offsetOf(stamp int64) int64 {
