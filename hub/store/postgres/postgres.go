@@ -34,7 +34,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,34 +66,8 @@ type Store struct {
 
 var _ hub.Store = (*Store)(nil)
 
-// Options are what a Store must be told. Boot and Clock are required.
-type Options struct {
-	Boot       string           // names this process in its leases, as no other before it
-	Clock      func() time.Time // the present
-	Log        *slog.Logger     // nil discards
-	File       int64            // the most bytes of a file, 0 for 100 MiB
-	Submission int64            // the most bytes of all files of a submission, 0 for 250 MiB
-	NewID      func() string    // nil for ULIDs
-}
-
-const (
-	mib               = 1 << 20
-	defaultFile       = 100 * mib
-	defaultSubmission = 250 * mib
-)
-
-func (o Options) withDefaults() Options {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.File == 0 {
-		o.File = defaultFile
-	}
-	if o.Submission == 0 {
-		o.Submission = defaultSubmission
-	}
-	return o
-}
+// Options are what a Store must be told.
+type Options = rows.Options
 
 // errReadOnly says that a Store was opened beside those that write.
 var errReadOnly = errors.New("the database is open for reading only")
@@ -146,13 +119,11 @@ func newStore(at Address, keys *seal.Keys, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	config.RuntimeParams["application_name"] = strings.TrimSpace("knutpunkt " + o.Boot)
 	s := &Store{o: o, config: config, leaving: make(chan struct{})}
 	s.pools = openPools(config, s.assertSameEpoch)
-	s.Store = rows.New(engine{s}, dialect, keys, rows.Options{
-		Boot: o.Boot, Clock: o.Clock, Log: o.Log, File: o.File, Submission: o.Submission, NewID: o.NewID,
-	})
+	s.Store = rows.New(engine{s}, dialect, keys, o)
 	return s, nil
 }
 

@@ -20,6 +20,7 @@
 package rows
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"io"
@@ -48,14 +49,14 @@ type Store struct {
 	doubtful []inHand // which nobody may have in hand
 }
 
-// Options are what the rows must be told. All are required.
+// Options are what a Store must be told. Boot and Clock are required.
 type Options struct {
 	Boot       string           // names this process in its leases, as no other before it
 	Clock      func() time.Time // the present
-	Log        *slog.Logger
-	File       int64         // the most bytes of a file
-	Submission int64         // the most bytes of all files of a submission
-	NewID      func() string // nil for ULIDs
+	Log        *slog.Logger     // nil discards
+	File       int64            // the most bytes of a file, 0 for 100 MiB
+	Submission int64            // the most bytes of all files of a submission, 0 for 250 MiB
+	NewID      func() string    // nil for ULIDs
 }
 
 // An Engine is the database that the rows are in.
@@ -132,13 +133,21 @@ type Dialect struct {
 	Alone func(n int, wait bool) string
 }
 
-// New makes the Store of an engine, which calls Begin before anything is written.
-func New(e Engine, d Dialect, keys *seal.Keys, o Options) *Store {
+// WithDefaults fills in what was left out.
+func (o Options) WithDefaults() Options {
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	o.File = cmp.Or(o.File, 100<<20)
+	o.Submission = cmp.Or(o.Submission, 250<<20)
 	if o.NewID == nil {
 		ids := &ulids{clock: o.Clock}
 		o.NewID = ids.next
 	}
-	return &Store{engine: e, dialect: d, keys: keys, o: o, dataKeys: newRecent[hub.ID, ownedKey](4096)}
+	return o
+}
+
+// New makes the Store of an engine, which calls Begin before anything is written.
+func New(e Engine, d Dialect, keys *seal.Keys, o Options) *Store {
+	return &Store{engine: e, dialect: d, keys: keys, o: o.WithDefaults(), dataKeys: newRecent[hub.ID, ownedKey](4096)}
 }
 
 // Begin tells which number this process has among all that had the database open, and when

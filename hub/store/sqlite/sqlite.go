@@ -67,11 +67,7 @@ type Options struct {
 	DiskFree   func() (free, total int64, err error)
 }
 
-const (
-	mib               = 1 << 20
-	defaultFile       = 100 * mib
-	defaultSubmission = 250 * mib
-)
+const mib = 1 << 20 // bytes
 
 func (o Options) withDefaults(path string) Options {
 	if o.Log == nil {
@@ -79,12 +75,6 @@ func (o Options) withDefaults(path string) Options {
 	}
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
-	}
-	if o.File == 0 {
-		o.File = defaultFile
-	}
-	if o.Submission == 0 {
-		o.Submission = defaultSubmission
 	}
 	if o.DiskFree == nil {
 		o.DiskFree = func() (int64, int64, error) { return diskFree(filepath.Dir(path)) }
