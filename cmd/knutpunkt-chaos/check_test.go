@@ -101,6 +101,7 @@ func TestEveryInvariantFindsItsViolation(t *testing.T) {
 		{"another number", 19, func(e *evidence) { e.listed["ID1"].Deliveries[recognises] = standing{"DELIVERED", "X 1"} }},
 		{"a yes that is not believed", 19, func(e *evidence) { e.listed["ID1"].Deliveries[recognises] = standing{"RETRY_WAIT", ""} }},
 		{"held for no cause", 19, func(e *evidence) { e.listed["ID1"].Deliveries[recognises] = standing{"HELD", "hash-mismatch"} }},
+		{"held for two deaths", 19, func(e *evidence) { e.blamed(2) }},
 		{"two places say two things", 19, func(e *evidence) {
 			x := e.shown["ID1"]
 			x.State = "held"
@@ -138,6 +139,25 @@ func TestRightEvidenceHolds(t *testing.T) {
 	}
 	if d := tallyOf(v).difference(); d != 0 {
 		t.Errorf("%d forms are unexplained", d)
+	}
+}
+
+// What was in hand at three deaths may be held for them.
+func TestThreeDeathsAreACause(t *testing.T) {
+	e := rightEvidence(t)
+	e.blamed(3)
+	if bad := checkTruth(newView(e)); len(bad) > 0 {
+		t.Errorf("%q", bad)
+	}
+}
+
+// blamed has a delivery held, never sent, for so many deaths since its form came in.
+func (e *evidence) blamed(deaths int) {
+	e.calls = without(e.calls, "ID1-recognises")
+	e.listed["ID1"].Deliveries[recognises] = standing{"HELD", "crash-loop"}
+	for n := range deaths {
+		at := e.shown["ID1"].Received.Add(time.Duration(n+1) * time.Second)
+		e.blows = append(e.blows, blow{At: at, To: "1", What: "kill"})
 	}
 }
 
