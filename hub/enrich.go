@@ -66,13 +66,15 @@ func (h *Hub) enrichDue(ctx context.Context) {
 	})
 }
 
-// turn is the time until which what is due is taken up: who has an older configuration than
-// others leaves it to them for a while.
+// turn is the time until which what is due is taken up. Who has an older configuration than
+// others leaves it to them for a while; and so does who has just had to leave a form to the
+// process that makes a register's calls, or it would take the same form again and again.
 func (h *Hub) turn() time.Time {
-	if h.behind.Load() {
-		return h.Clock().Add(-othersFirst)
+	now := h.Clock()
+	if left := time.Unix(0, h.left.Load()); h.behind.Load() || now.Sub(left) < 2*othersFirst {
+		return now.Add(-othersFirst)
 	}
-	return h.Clock()
+	return now
 }
 
 const othersFirst = 5 * time.Second
@@ -144,6 +146,9 @@ func (h *Hub) outcome(w work, err error) Event {
 	var stop *stopped
 	if errors.As(err, &stop) {
 		return Stopped{When{h.Clock()}, w.key, w.lease, stop.reason, stop.note}
+	}
+	if errors.Is(err, errElsewhere) {
+		h.left.Store(h.Clock().UnixNano())
 	}
 	_, wait, _ := AnswerOf(Receipt{}, err)
 	if wait == 0 {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -113,6 +114,8 @@ var (
 	errClosed = errors.New("the system is out of order")
 	// errFull says that a system has as much to do as it bears.
 	errFull = errors.New("the system has as much to do as it bears")
+	// errElsewhere says that all that a system bears is other processes' to ask of it.
+	errElsewhere = fmt.Errorf("another process makes its calls: %w", errFull)
 	// errNotCalled says that f found, when its turn came, that there was nothing to do.
 	errNotCalled = errors.New("the system was not called")
 )
@@ -159,7 +162,7 @@ func (g *gate) enter(ctx context.Context) error {
 		return Later(errClosed, g.comeBack(wait, betweenClosed))
 	}
 	if g.room() == 0 {
-		return Later(errFull, g.comeBack(elsewhereIn, betweenFull))
+		return Later(errElsewhere, g.comeBack(elsewhereIn, betweenFull))
 	}
 	queue := time.NewTimer(queueFor)
 	defer queue.Stop()

@@ -83,8 +83,9 @@ type Hub struct {
 	importing   sync.Map   // SystemID: whose file is being read
 	pausing     sync.Mutex // held by who reads which systems are paused, and heeds it
 	place       place
-	behind      atomic.Bool // others have had a later configuration at the last look
-	cut         atomic.Bool // it has been said that the Store cannot be reached
+	behind      atomic.Bool  // others have had a later configuration at the last look
+	left        atomic.Int64 // when a form was last left to the process that makes a register's calls, in Unix ns
+	cut         atomic.Bool  // it has been said that the Store cannot be reached
 }
 
 // arrivalsRoom is how many received forms may wait in memory to be enriched. What comes
