@@ -27,14 +27,7 @@ type shelf struct {
 
 func newShelf() certify.Peer { return &shelf{} }
 
-func (s *shelf) Serve(conn net.Conn) {
-	defer conn.Close()
-	for lines := bufio.NewScanner(conn); lines.Scan(); {
-		if _, err := fmt.Fprintln(conn, s.answer(lines.Text())); err != nil {
-			return
-		}
-	}
-}
+func (s *shelf) Serve(conn net.Conn) { serveLines(conn, s.answer) }
 
 func (s *shelf) answer(line string) string {
 	verb, key, _ := strings.Cut(line, " ")

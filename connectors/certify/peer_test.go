@@ -38,10 +38,13 @@ type board struct {
 
 func newBoard() certify.Peer { return &board{up: map[string]bool{}} }
 
-func (b *board) Serve(conn net.Conn) {
+func (b *board) Serve(conn net.Conn) { serveLines(conn, b.answer) }
+
+// serveLines answers each line with another, until nobody listens.
+func serveLines(conn net.Conn, answer func(line string) string) {
 	defer conn.Close()
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
-		if _, err := fmt.Fprintln(conn, b.answer(lines.Text())); err != nil {
+		if _, err := fmt.Fprintln(conn, answer(lines.Text())); err != nil {
 			return
 		}
 	}
