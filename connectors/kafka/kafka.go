@@ -55,9 +55,8 @@ type Forms struct {
 // operationRecord is the one operation that a mapping can name.
 const operationRecord = "record"
 
-// visible is how long a record may be on its way, or appended and not yet shown to those who read: the broker
-// has given up a write after writeWithin, and what fewer than all replicas have is shown, or gone, when the
-// slow one has been left behind (replica.lag.time.max.ms, 30 s).
+// visible is how long a record may be on its way: the broker gives a write up after writeWithin, and a minute
+// is well beyond that. What its leader has and does not show yet is no matter of time: then Find says not now.
 const visible = time.Minute
 
 func open(_ context.Context, env hub.Env, c Config) (hub.System, error) {
