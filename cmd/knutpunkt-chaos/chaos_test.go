@@ -12,6 +12,7 @@ import (
 
 // A short run against the real binary: the harness works from end to end, and the hub holds.
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
@@ -31,6 +32,7 @@ func TestChaos(t *testing.T) {
 // Processes over a real PostgreSQL and a real Kafka: what the harness does with them works, and so do they.
 // make chaos-replicas has the long run.
 func TestReplicas(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}
