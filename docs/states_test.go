@@ -2,7 +2,7 @@ package docs
 
 import (
 	"cmp"
-	"fmt"
+	"hash/maphash"
 	"os"
 	"slices"
 	"strings"
@@ -151,7 +151,7 @@ type moment struct {
 
 func (seen transitions) search(w world) {
 	queue := []moment{{at: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}}
-	known := map[string]bool{}
+	known := map[uint64]bool{}
 	for len(queue) > 0 {
 		now := queue[0]
 		queue = queue[1:]
@@ -168,7 +168,7 @@ func (seen transitions) search(w world) {
 				if s, ok := e.(hub.Started); ok {
 					next.sent += string(s.Key) + " "
 				}
-				if id := w.identity(next); !known[id] {
+				if id := w.alike(next); !known[id] {
 					known[id] = true
 					queue = append(queue, next)
 				}
@@ -213,23 +213,46 @@ func stateOf(c hub.Case, k hub.Key) string {
 	return start
 }
 
-// identity is all of a moment that decides what can come of it.
-func (w world) identity(m moment) string {
-	id := fmt.Sprint(m.c.Step, m.sent != "")
-	for _, p := range slices.Concat(m.c.Submissions, m.c.Deliveries) {
-		if p.Kind == hub.TellingKind {
-			continue
+// A standing is all of a row that decides what can come of it.
+type standing struct {
+	state    hub.State
+	reason   hub.Reason
+	boot     string
+	proposed hub.Verb
+
+	waiting, onWire, alone, due, asked, replaces, doubt, sent bool
+
+	crashes, misses, attempts int
+}
+
+var seed = maphash.MakeSeed()
+
+// alike are moments of which the same can come: by a hash, since there are a great many.
+func (w world) alike(m moment) uint64 {
+	var id maphash.Hash
+	id.SetSeed(seed)
+	maphash.WriteComparable(&id, m.c.Step)
+	maphash.WriteComparable(&id, m.sent != "")
+	for _, rows := range [][]hub.Progress{m.c.Submissions, m.c.Deliveries} {
+		for _, p := range rows {
+			if p.Kind != hub.TellingKind {
+				maphash.WriteComparable(&id, w.standing(m, p))
+			}
 		}
-		sent := strings.Contains(m.sent, string(p.Key))
-		if p.Settled() || p.Ended() {
-			id += fmt.Sprint("|", p.State, sent)
-			continue
-		}
-		id += fmt.Sprint("|", p.State, p.Reason, p.Lease.Boot, p.Waiting, p.OnWire, p.Alone, p.Doubt, proposed(p), p.Crashes, p.Misses,
-			p.Due.Sub(m.at) > time.Hour, m.at.Sub(p.Asking) > hub.AskFor,
-			min(p.Attempts-p.Spent, w.attempts), p.Replaces != "", sent)
 	}
-	return id
+	return id.Sum64()
+}
+
+func (w world) standing(m moment, p hub.Progress) standing {
+	s := standing{state: p.State, sent: strings.Contains(m.sent, string(p.Key))}
+	if p.Settled() || p.Ended() {
+		return s
+	}
+	s.reason, s.boot, s.proposed = p.Reason, p.Lease.Boot, proposed(p)
+	s.waiting, s.onWire, s.alone, s.replaces = p.Waiting, p.OnWire, p.Alone, p.Replaces != ""
+	s.due, s.asked = p.Due.Sub(m.at) > time.Hour, m.at.Sub(p.Asking) > hub.AskFor
+	s.doubt, s.crashes, s.misses, s.attempts = p.Doubt, p.Crashes, p.Misses, min(p.Attempts-p.Spent, w.attempts)
+	return s
 }
 
 func proposed(p hub.Progress) hub.Verb {
