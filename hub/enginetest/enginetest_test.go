@@ -186,7 +186,7 @@ func makeTopic(t *testing.T, addresses []string, config *sarama.Config, topic st
 	}
 }
 
-// carry writes a record and reads it again.
+// carry writes a record and reads it again, as soon as those that are left have seen who is gone.
 func carry(t *testing.T, addresses []string, config *sarama.Config, topic string) {
 	t.Helper()
 	producer, err := sarama.NewSyncProducer(addresses, config)
@@ -194,19 +194,30 @@ func carry(t *testing.T, addresses []string, config *sarama.Config, topic string
 		t.Fatal(err)
 	}
 	defer producer.Close()
-	partition, offset, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.StringEncoder("hej")})
+	var partition int32
+	var offset int64
+	eventually(t, "it is written", func() bool {
+		partition, offset, err = producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.StringEncoder("hej")})
+		return err == nil
+	})
+	client, err := sarama.NewClient(addresses, config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	consumer, err := sarama.NewConsumer(addresses, config)
+	defer client.Close()
+	consumer, err := sarama.NewConsumerFromClient(client)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer consumer.Close()
-	records, err := consumer.ConsumePartition(topic, partition, offset)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var records sarama.PartitionConsumer
+	eventually(t, "it can be read", func() bool {
+		records, err = consumer.ConsumePartition(topic, partition, offset)
+		if err != nil {
+			client.RefreshMetadata(topic)
+		}
+		return err == nil
+	})
 	defer records.Close()
 	select {
 	case r := <-records.Messages():
