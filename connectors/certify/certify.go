@@ -176,7 +176,8 @@ type exam struct {
 	current  test
 	can      hub.Capabilities // as its code says
 	findings []Finding
-	stuck    bool // a call has not returned
+	stuck    bool          // a call has not returned
+	more     time.Duration // how much longer than usual a call may take
 }
 
 // A test is one case of the certificate.

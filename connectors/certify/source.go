@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/knutpunkt/knutpunkt/hub"
 )
@@ -107,14 +108,21 @@ func (s *source) refused(how, body string) {
 	})
 }
 
-// The large form is one with a great many blanks before its end.
-const largeSize, largeCost = 50 << 20, 300 << 20
+// The large form is one with a great many blanks before its end. Reading it may take as much
+// memory as largeCost, and a busy machine so much longer.
+const (
+	largeSize = 50 << 20
+	largeCost = 300 << 20
+	largeTime = 20 * time.Second
+)
 
 func (s *source) large() {
 	end := strings.LastIndexAny(s.form.Body, "<}")
 	if end < 0 {
 		return
 	}
+	s.more = largeTime
+	defer func() { s.more = 0 }()
 	s.faulty(fault{}, func(t *trial) {
 		body := io.MultiReader(strings.NewReader(s.form.Body[:end]), io.LimitReader(blanks{}, largeSize),
 			strings.NewReader(s.form.Body[end:]))

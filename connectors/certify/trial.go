@@ -39,12 +39,13 @@ type trial struct {
 }
 
 // patience is how long a connector may take to give up, and a whole call to end. Who
-// has been waited for in vain is not waited for so long again.
+// has been waited for in vain is not waited for so long again, and who has much to do is
+// waited for longer.
 func (e *exam) patience() time.Duration {
 	if e.stuck {
 		return 100 * time.Millisecond
 	}
-	return cmp.Or(e.Patience, 3*time.Second)
+	return cmp.Or(e.Patience, 3*time.Second) + e.more
 }
 
 // trial opens the connector. What goes wrong is a Finding.
