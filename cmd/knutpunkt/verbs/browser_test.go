@@ -31,6 +31,7 @@ import (
 // never loaded anew. Nobody else sees it, and the first line sees just what she sees. When
 // a diarium is down her page says so.
 func TestACitizenFollowsHerCases(t *testing.T) {
+	t.Parallel()
 	town := newTown(t)
 	hubRuns := town.serve()
 	elin := town.browser()

@@ -37,6 +37,7 @@ const lastHostileRow = 105
 // TestHostile sends every row to one process that runs as people run it. Each gets its
 // answer, nothing that is refused leaves a trace, and the process stays as it was.
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	b := newHostileBed(t)
 	rows := hostileRows(b)
 	numbered(t, rows)

@@ -16,8 +16,10 @@ import (
 )
 
 func TestTheStoryIsPlayedToItsEnd(t *testing.T) {
+	t.Parallel()
 	for _, story := range [][]string{nil, {"--story", "bad-monday"}} {
 		t.Run(fmt.Sprint(story), func(t *testing.T) {
+			t.Parallel()
 			args := append([]string{"demo", "--once", "--forms", "40", "--port", fmt.Sprint(freePorts(t))}, story...)
 			p := start(t, args...)
 			if code := p.finish(t); code != 0 {
@@ -34,6 +36,7 @@ func TestTheStoryIsPlayedToItsEnd(t *testing.T) {
 // A story that was killed is accounted for whole by the next one in its folder: also the
 // forms that no hub had answered for when it died.
 func TestAKilledStoryIsAccountedFor(t *testing.T) {
+	t.Parallel()
 	dir, base := t.TempDir(), freePorts(t)
 	play := func(forms string) *process {
 		return start(t, "demo", "--once", "--forms", forms, "--dir", dir, "--port", fmt.Sprint(base))
@@ -55,6 +58,7 @@ func TestAKilledStoryIsAccountedFor(t *testing.T) {
 // After 202 nothing is lost and nothing is doubled, however often the process is
 // killed. The ledgers of those who sent and of those who received decide.
 func TestKilledInTheMiddle(t *testing.T) {
+	t.Parallel()
 	dir, base := t.TempDir(), freePorts(t)
 	demo := start(t, "demo", "--once", "--forms", "300", "--dir", dir, "--port", fmt.Sprint(base))
 	posted := func() int {

@@ -108,6 +108,7 @@ func (p *parish) kept() int {
 // TestResidentsSurviveAKill: the hub is killed while it reads the first file, and again while the
 // command feeds it, and the register ends as the files have it.
 func TestResidentsSurviveAKill(t *testing.T) {
+	t.Parallel()
 	p := newParish(t, 4000, 2)
 	running := p.serve()
 	half, feed := io.Pipe()

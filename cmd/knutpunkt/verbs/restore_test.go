@@ -20,6 +20,7 @@ import (
 // delivered; the disk is lost. The backup knows nothing of what was delivered since, and
 // nothing of it may be delivered once more.
 func TestABackupThatIsOlderThanItsDeliveries(t *testing.T) {
+	t.Parallel()
 	const forms = 6
 	dir, sims, ready := outage(t, forms)
 	serve := start(t, "serve", "--config", dir)

@@ -12,6 +12,7 @@ import (
 // TestAConnectorOfOnesOwn begins a connector out of tree, as somebody elsewhere would: it compiles at
 // once, its test says what to fill in, and when that is done it can be trusted with deliveries.
 func TestAConnectorOfOnesOwn(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it compiles a Knutpunkt")
 	}
