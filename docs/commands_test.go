@@ -24,6 +24,7 @@ import (
 // TestCommandsDoAsShown runs every knutpunkt that the README and the guide show, and
 // holds what it says against what is shown. What `make` does is not run again here.
 func TestCommandsDoAsShown(t *testing.T) {
+	t.Parallel()
 	binary := built(t)
 	for page, dir := range map[string]string{
 		"../README.md": "..", "sv/route.md": onDisk(t), "sv/mappning.md": onDisk(t), "sv/drift.md": t.TempDir(),

@@ -44,6 +44,7 @@ func TestSystemsToConnectAreRead(t *testing.T) {
 // TestAMainElsewhereCompiles: the main that the page shows, with a connector that `connectors
 // new` has made, built as if it stood in this module.
 func TestAMainElsewhereCompiles(t *testing.T) {
+	t.Parallel()
 	binary, dir := built(t), t.TempDir()
 	const page = "sv/koppla-system.md"
 	var main string

@@ -15,6 +15,7 @@ import (
 // TestStatesAreAsDrawn holds the pictures in states.md against hub.Next: whatever is
 // drawn can happen, and nothing happens that is not drawn.
 func TestStatesAreAsDrawn(t *testing.T) {
+	t.Parallel()
 	drawn := pictures(t, "states.md")
 	if len(drawn) != 4 {
 		t.Fatalf("states.md has %d pictures, want those of a submission, a delivery, a restored delivery and the citizen's step", len(drawn))

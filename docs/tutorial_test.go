@@ -22,6 +22,7 @@ import (
 // files and the commands that it shows, against a demo that runs; and then looks at the
 // citizen's page, as the tutorial has her do in a browser.
 func TestTheTutorialIsPlayed(t *testing.T) {
+	t.Parallel()
 	p := newPlayer(t, "sv/forsta-integrationen.md")
 	for _, b := range p.blocks {
 		p.play(b)

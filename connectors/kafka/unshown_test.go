@@ -15,6 +15,7 @@ import (
 // TestWhatIsNotShownYetIsNotMissing: a record that the leader has, and the others could not take, is shown to
 // nobody until they are back. It must not be taken for one that never came.
 func TestWhatIsNotShownYetIsNotMissing(t *testing.T) {
+	t.Parallel()
 	cluster, err := enginetest.StartKafka(t.Context(), t.TempDir(), 3)
 	enginetest.Need(t, err)
 	t.Cleanup(func() { cluster.Close() })
