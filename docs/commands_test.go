@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -259,11 +260,14 @@ func (s *transcript) met() bool {
 	return s.want.Match(s.text.Bytes())
 }
 
+// nextPorts lets tests that run at the same time look in different places.
+var nextPorts atomic.Int64
+
 // freePorts gives the first of some ports in a row that nobody listens on.
 func freePorts(t *testing.T) string {
 	t.Helper()
-	for first := 31100; first < 32600; first += 25 { // above those of the verbs' own tests, which may run beside these
-		if allFree(first) {
+	for range 30 { // above those of the verbs' own tests, which may run beside these, and below those of deploy's
+		if first := 31_100 + 25*int(nextPorts.Add(1)%30); allFree(first) {
 			return fmt.Sprint(first)
 		}
 	}

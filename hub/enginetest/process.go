@@ -140,10 +140,11 @@ func guard(dir, what string) error {
 }
 
 // freePort finds a port that nobody listens on, below those that the system hands out by
-// itself: so a server that was stopped finds it free when it starts again.
+// itself and those of whole demos in other tests: so a server that was stopped finds it free
+// when it starts again.
 func freePort() (int, error) {
 	for range 100 {
-		port := 15000 + rand.IntN(17000)
+		port := 15_000 + rand.IntN(5000)
 		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err == nil {
 			return port, l.Close()
