@@ -224,7 +224,6 @@ func TestLargeTopics(t *testing.T) {
 // TestSecured comes in over TLS with each way of showing a password, and is told apart from what is not let
 // in; and then the broker is away for a while.
 func TestSecured(t *testing.T) {
-	t.Parallel()
 	const user, password = "knutpunkt", "hemligt-nog"
 	cluster, err := enginetest.StartKafka(t.Context(), t.TempDir(), 1, enginetest.Secured(user, password))
 	enginetest.Need(t, err)
