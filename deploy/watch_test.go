@@ -3,7 +3,6 @@ package deploy
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -388,7 +387,7 @@ func pages(t testing.TB) []string {
 // demonstrated plays the demo until systems have answered, and gives what its hub tells then.
 func demonstrated(t testing.TB) (page string) {
 	t.Helper()
-	first := freePorts(t)
+	first := enginetest.FreePorts(t, 31_850, 32_600, 25) // above those of docs
 	demo := exec.Command(built(t), "demo", "--dir", filepath.Join(t.TempDir(), "demo"), "--port", fmt.Sprint(first))
 	must(t, demo.Start())
 	t.Cleanup(func() { demo.Process.Kill(); demo.Wait() })
@@ -408,27 +407,4 @@ func demonstrated(t testing.TB) (page string) {
 			t.Fatalf("no system has answered within a minute:\n%s", page)
 		}
 	}
-}
-
-// freePorts gives the first of the ports in a row that a demo listens on.
-func freePorts(t testing.TB) int {
-	t.Helper()
-	for first := 31_850; first < 32_600; first += 25 { // above those of other tests, and below those that the machine gives out
-		if free(first, first+25) {
-			return first
-		}
-	}
-	t.Fatal("no ports are free")
-	return 0
-}
-
-func free(first, end int) bool {
-	for port := first; port < end; port++ {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			return false
-		}
-		l.Close()
-	}
-	return true
 }

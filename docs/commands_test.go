@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -260,29 +258,8 @@ func (s *transcript) met() bool {
 	return s.want.Match(s.text.Bytes())
 }
 
-// nextPorts lets tests that run at the same time look in different places.
-var nextPorts atomic.Int64
-
-// freePorts gives the first of some ports in a row that nobody listens on.
+// freePorts gives the first of the ports that a demo may listen on, above those of verbs' own demos.
 func freePorts(t *testing.T) string {
 	t.Helper()
-	for range 30 { // above those of the verbs' own tests, which may run beside these, and below those of deploy's
-		if first := 31_100 + 25*int(nextPorts.Add(1)%30); allFree(first) {
-			return fmt.Sprint(first)
-		}
-	}
-	t.Fatal("no ports are free")
-	return ""
-}
-
-// allFree reports whether a whole demo can listen from a port on.
-func allFree(first int) bool {
-	for port := first; port <= first+21; port++ {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			return false
-		}
-		l.Close()
-	}
-	return true
+	return strconv.Itoa(enginetest.FreePorts(t, 31_100, 31_850, 25))
 }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 )
@@ -137,18 +134,4 @@ func guard(dir, what string) error {
 	}
 	go func() { cmd.Wait(); mine.Close() }() // which also keeps our end of the pipe open
 	return nil
-}
-
-// freePort finds a port that nobody listens on, below those that the system hands out by
-// itself and those of whole demos in other tests: so a server that was stopped finds it free
-// when it starts again.
-func freePort() (int, error) {
-	for range 100 {
-		port := 15_000 + rand.IntN(5000)
-		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, errors.New("find a free port: none of a hundred is")
 }

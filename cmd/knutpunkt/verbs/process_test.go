@@ -4,19 +4,17 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/knutpunkt/knutpunkt/hub/enginetest"
 )
 
 // These tests run the binary as people run it, and kill it as machines do.
@@ -99,31 +97,10 @@ func (p *process) finish(t *testing.T) int {
 	return p.ProcessState.ExitCode()
 }
 
-// nextPorts lets tests that run at the same time look in different places.
-var nextPorts atomic.Int64
-
-func init() { nextPorts.Store(rand.Int64N(1000)) }
-
 // freePorts finds a first port with those above it free that the demo listens on.
 func freePorts(t *testing.T) int {
 	t.Helper()
-	for range 100 {
-		base := 20_000 + (exercisePort+1)*int(nextPorts.Add(1)%500) // below those that the machine gives out
-		free := true
-		for above := range exercisePort + 1 {
-			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(base+above)))
-			if err != nil {
-				free = false
-				break
-			}
-			l.Close()
-		}
-		if free {
-			return base
-		}
-	}
-	t.Fatal("no free ports")
-	return 0
+	return enginetest.FreePorts(t, 20_000, 31_000, exercisePort+1)
 }
 
 // await asks again until ok.
