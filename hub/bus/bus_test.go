@@ -42,7 +42,7 @@ func TestNobodyListens(t *testing.T) {
 		bus  *Bus
 	}{
 		{"memory", Memory(quiet)},
-		{"no broker", brokered(brokers.Access{}, "t", beat, quiet).Bus},
+		{"no broker", brokered(brokers.Access{}, "t", quiet).Bus},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer c.bus.Close()

@@ -31,7 +31,6 @@ type Brokered struct {
 	*Bus
 	access brokers.Access
 	log    *slog.Logger
-	beat   time.Duration
 	up     atomic.Bool
 	told   map[string]bool // what this outage has been said to be
 }
@@ -42,13 +41,13 @@ const beat = 5 * time.Second
 // Kafka opens a bus over the brokers of a, on a topic, which is made where it is not there
 // and the brokers let us.
 func Kafka(a brokers.Access, topic string, log *slog.Logger) *Brokered {
-	b := brokered(a, topic, beat, log)
+	b := brokered(a, topic, log)
 	go b.keep()
 	return b
 }
 
-func brokered(a brokers.Access, topic string, beat time.Duration, log *slog.Logger) *Brokered {
-	return &Brokered{Bus: newBus(topic), access: a, log: log, beat: beat, told: map[string]bool{}}
+func brokered(a brokers.Access, topic string, log *slog.Logger) *Brokered {
+	return &Brokered{Bus: newBus(topic), access: a, log: log, told: map[string]bool{}}
 }
 
 // Up reports whether Wakes are said over the brokers, and heard.
@@ -70,7 +69,7 @@ func (b *Brokered) keep() {
 		b.broke(err)
 		select {
 		case <-b.ctx.Done():
-		case <-time.After(b.beat):
+		case <-time.After(beat):
 		}
 	}
 }
@@ -100,7 +99,7 @@ func (b *Brokered) hold() error {
 // listenTo has a Wake said at each beat, and takes the line to be broken when none has been
 // heard since the one before: also where everything seems to be well.
 func (b *Brokered) listenTo(ctx context.Context, heard <-chan struct{}, broken <-chan error) error {
-	tick := time.NewTicker(b.beat)
+	tick := time.NewTicker(beat)
 	defer tick.Stop()
 	b.Wake(ctx, hub.Wake{}) // somebody may have been woken in vain meanwhile
 	alive := false
@@ -141,7 +140,7 @@ func (b *Brokered) connect() (line, error) {
 	if err := wakesTopic(b.topic).settle(b.access); err != nil {
 		return line{}, err
 	}
-	return lineTo(b.access, sarama.OffsetNewest, 2*b.beat)
+	return lineTo(b.access, sarama.OffsetNewest, 2*beat)
 }
 
 // lineTo opens both ends of a line, of which one hears what is said from an offset on. Neither

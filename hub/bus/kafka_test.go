@@ -42,13 +42,21 @@ func TestConformance(t *testing.T) {
 	}, nil)
 }
 
-// settling makes the topics that the suite is to listen to, as a bus makes its own.
+// settling makes the topics that the suite is to listen to, as a bus makes its own: again, where
+// a busy machine's broker does not answer.
 type settling struct {
 	message.Subscriber
 	access brokers.Access
 }
 
-func (s settling) SubscribeInitialize(topic string) error { return wakesTopic(topic).settle(s.access) }
+func (s settling) SubscribeInitialize(topic string) (err error) {
+	for range 10 {
+		if err = wakesTopic(topic).settle(s.access); err == nil {
+			break
+		}
+	}
+	return err
+}
 
 // TestEachHearsAll: what one process says is heard by every one.
 func TestEachHearsAll(t *testing.T) {
@@ -60,16 +68,9 @@ func TestEachHearsAll(t *testing.T) {
 		b.comesUp()
 		all = append(all, b)
 	}
-	for i, b := range all {
-		b.Wake(t.Context(), hub.Wake{System: hub.SystemID('a' + rune(i))})
-	}
-	for i, b := range all {
-		want := map[hub.SystemID]bool{"a": true, "b": true, "c": true}
-		for len(want) > 0 {
-			delete(want, b.next().System)
-		}
-		if !b.Up() {
-			t.Errorf("the %d:th is not up", i)
+	for i, who := range all {
+		for _, b := range all {
+			b.hears(hub.CaseID(strconv.Itoa(i)), who)
 		}
 	}
 }
@@ -103,21 +104,22 @@ func TestWhatOthersWrite(t *testing.T) {
 		must(t, err)
 	}
 	garbage := [][]byte{nil, []byte("\xff\x00"), []byte("2 karlskrona.diarium 01C"), bytes.Repeat([]byte("1 "), 4_000_000)}
-	for _, value := range garbage {
-		write(c, value)
-	}
-	b.Wake(t.Context(), hub.Wake{Case: "after-garbage"})
-	b.hears("after-garbage")
-	if got := b.Ignored(); got != uint64(len(garbage)) {
-		t.Errorf("%d records were counted as garbage, of %d", got, len(garbage))
+	for i, value := range garbage {
+		before, after := b.Ignored(), hub.CaseID(strconv.Itoa(i))
+		for tries := 0; b.Ignored() == before; tries++ { // not counted by a line that breaks just then
+			if tries == 10 {
+				t.Fatalf("the %d:th record was not counted as garbage", i)
+			}
+			write(c, value)
+			b.hears(after, b)
+		}
 	}
 
 	bomb := *c
 	bomb.Producer.Compression = sarama.CompressionGZIP
 	write(&bomb, make([]byte, sarama.MaxDecompressedBatchSize+1))
 	b.comesUp() // over another line
-	b.Wake(t.Context(), hub.Wake{Case: "after-the-bomb"})
-	b.hears("after-the-bomb")
+	b.hears("after-the-bomb", b)
 }
 
 // TestTheTopicIsTakenAway: it is made again, and wakes are heard.
@@ -131,8 +133,7 @@ func TestTheTopicIsTakenAway(t *testing.T) {
 	defer admin.Close()
 	must(t, admin.DeleteTopic(name))
 	b.comesUp()
-	b.Wake(t.Context(), hub.Wake{Case: "01C"})
-	b.hears("01C")
+	b.hears("01C", b)
 }
 
 // TestBrokersThatComeAndGo: one bus works when the broker is killed, and another is opened
@@ -156,7 +157,7 @@ func TestBrokersThatComeAndGo(t *testing.T) {
 	wakes, topic := named("wakes"), NewStatuses(a, named("statuses"))
 	defer topic.Close()
 	before := open(t, a, wakes)
-	before.expect(worksAgain)
+	before.comesUp()
 	must(t, topic.Publish(t.Context(), feed(3)))
 	must(t, cluster.Kill(1))
 	before.expect("no broker answers")
@@ -175,9 +176,8 @@ func TestBrokersThatComeAndGo(t *testing.T) {
 	must(t, cluster.Start(starting, 1))
 	before.expect(worksAgain)
 	meanwhile.expect(worksAgain)
-	before.Wake(t.Context(), hub.Wake{Case: "again"})
-	before.hears("again")
-	meanwhile.hears("again")
+	before.hears("again", before)
+	meanwhile.hears("again", before)
 	must(t, topic.Publish(t.Context(), feed(6)))
 }
 
@@ -185,7 +185,7 @@ func TestBrokersThatComeAndGo(t *testing.T) {
 // tries.
 func TestALongOutageLeavesNothingBehind(t *testing.T) {
 	a := brokers.Access{Brokers: []string{answering(t, func(c net.Conn) { c.Close() })}}
-	b := brokered(a, "wakes", beat, quiet)
+	b := brokered(a, "wakes", quiet)
 	defer b.Close()
 	before := runtime.NumGoroutine()
 	var tries sync.WaitGroup
@@ -273,7 +273,7 @@ func comeIn(t *testing.T, a brokers.Access) {
 			a := a
 			c.change(&a)
 			b := open(t, a, named("wakes"))
-			b.expect(c.says)
+			b.comesTo(c.says)
 		})
 	}
 }
@@ -286,14 +286,11 @@ type opened struct {
 	told  chan string
 }
 
-// quickly is a beat that nobody waits long for, and that a busy machine can keep.
-const quickly = 1500 * time.Millisecond
-
-// open opens a bus whose beat is quick.
+// open opens a bus whose turns can be waited for from the first one on.
 func open(t *testing.T, a brokers.Access, topic string) *opened {
 	t.Helper()
 	told := make(chan string, 100)
-	b := brokered(a, topic, quickly, slog.New(listener{slog.DiscardHandler, told}))
+	b := brokered(a, topic, slog.New(listener{slog.DiscardHandler, told}))
 	t.Cleanup(func() { b.Close() })
 	heard, _ := b.Wakes(t.Context())
 	go b.keep()
@@ -312,9 +309,13 @@ func (b *opened) expect(what string) {
 
 // comesUp waits until the bus works. It may be said first what a topic lacks that is being
 // made, or taken away.
-func (b *opened) comesUp() {
+func (b *opened) comesUp() { b.t.Helper(); b.comesTo(worksAgain) }
+
+// comesTo waits until something is said of the bus, whatever is said before: a busy machine's
+// broker may at first not answer.
+func (b *opened) comesTo(what string) {
 	b.t.Helper()
-	for b.turn() != worksAgain {
+	for !strings.Contains(b.turn(), what) {
 	}
 }
 
@@ -332,21 +333,21 @@ func (b *opened) turn() string {
 	}
 }
 
-// hears waits until a case is heard of.
-func (b *opened) hears(c hub.CaseID) {
+// hears waits until a case that somebody says is heard of, and the bus calls itself up. It is
+// said again whenever something else is heard: what is said just as a line breaks is not.
+func (b *opened) hears(c hub.CaseID, who *opened) {
 	b.t.Helper()
-	for b.next().Case != c {
-	}
-}
-
-func (b *opened) next() hub.Wake {
-	b.t.Helper()
-	select {
-	case w := <-b.heard:
-		return w
-	case <-time.After(time.Minute):
-		b.t.Fatal("nothing is heard")
-		return hub.Wake{}
+	late := time.After(time.Minute)
+	for {
+		who.Wake(b.t.Context(), hub.Wake{Case: c})
+		select {
+		case w := <-b.heard:
+			if w.Case == c && b.Up() {
+				return
+			}
+		case <-late:
+			b.t.Fatalf("%s is not heard of", c)
+		}
 	}
 }
 
