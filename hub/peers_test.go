@@ -300,21 +300,26 @@ func TestAnotherProcessTakesOver(t *testing.T) {
 	for _, tc := range []struct {
 		name, why string
 		hang      func(*several)
-		until     func(*several) bool
+		inHand    func(hub.Case) hub.Lease // of what is under way
 	}{
 		{"while the system is called", "what may have been taken is asked about",
-			func(s *several) { s.diarium.slow = time.Hour }, func(s *several) bool { return s.diarium.seen() == 1 }},
+			func(s *several) { s.diarium.slow = time.Hour }, func(c hub.Case) hub.Lease {
+				if len(c.Deliveries) == 0 {
+					return hub.Lease{}
+				}
+				return c.Deliveries[0].Lease
+			}},
 		{"while a register is asked", "it is asked again",
-			func(s *several) { s.register.slow = time.Hour }, func(s *several) bool { return true }},
+			func(s *several) { s.register.slow = time.Hour }, func(c hub.Case) hub.Lease { return c.Submissions[0].Lease }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			shared(t, 2, nil, func(s *several) {
 				tc.hang(s)
 				r := s.sends(0, "1")
-				for time.Sleep(100 * time.Millisecond); !tc.until(s); {
-					time.Sleep(100 * time.Millisecond)
-				}
-				s.all[0].dies()
+				time.Sleep(time.Second) // whoever takes it up has done so, and waits
+				var had hub.Lease
+				s.until(r, "in hand", func(c hub.Case, _ hub.Progress) bool { had = tc.inHand(c); return had.Boot != "" })
+				s.all[slices.IndexFunc(s.all, func(r *replica) bool { return r.boot == had.Boot })].dies()
 				s.diarium.hurries()
 				s.register.hurries()
 				died := time.Now()

@@ -66,14 +66,22 @@ func outsideOf(t *testing.T, brokers []string) *outsider {
 	return &outsider{t, brokers, client, admin}
 }
 
-// topic makes one with a name of its own.
+// topic makes one with a name of its own, and waits until the brokers know of it.
 func (o *outsider) topic(partitions int32, settings map[string]*string) string {
 	o.Helper()
 	name := fmt.Sprintf("test-%d", topics.Add(1))
 	if err := o.admin.CreateTopic(name, &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1, ConfigEntries: settings}, false); err != nil {
 		o.Fatal(err)
 	}
-	return name
+	for begun := time.Now(); ; {
+		err := o.client.RefreshMetadata(name)
+		if err == nil {
+			return name
+		}
+		if time.Since(begun) > time.Minute {
+			o.Fatal(err)
+		}
+	}
 }
 
 // written is how many records a topic has.
