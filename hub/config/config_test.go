@@ -296,6 +296,8 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 			`routes/vasby/systems.yaml:8: "öppet" is written twice: words are compared without regard to upper and lower case (column 19)`},
 		{"a wrong pace", systemsFile, "folder: /srv/in", "folder: /srv/in\n  pace: 10",
 			`routes/vasby/systems.yaml:8: pace is a text: write "10" in quotes (column 9)`},
+		{"room for no call", systemsFile, "folder: /srv/in", "folder: /srv/in\n  concurrency: 0",
+			"routes/vasby/systems.yaml:8: concurrency is how many calls may be under way at a time: 1 or more (column 3)"},
 		{"a wrong unit of pace", systemsFile, "folder: /srv/in", "folder: /srv/in\n  pace: 10/day",
 			`routes/vasby/systems.yaml:8: pace is a number of calls and a time: "10/s", "600/min" or "1000/h" (column 9)`},
 		{"a wrong window", systemsFile, "folder: /srv/in", "folder: /srv/in\n  maintenance: [\"mon 18-20\"]",

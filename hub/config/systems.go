@@ -48,7 +48,7 @@ type systemText struct {
 	TLS         *tlsText        `yaml:"tls,omitempty" doc:"PEM files: what we show the system, and whom we trust to be it"`
 	Words       map[string]word `yaml:"words,omitempty" values:"Step" doc:"the system's own words, and the Step that each means to the citizen; one that is not here changes nothing"`
 	Pace        word            `yaml:"pace,omitempty" doc:"no more calls than this: \"10/s\", \"600/min\" or \"1000/h\""`
-	Concurrency int             `yaml:"concurrency,omitempty" doc:"calls at a time; 8 when left out"`
+	Concurrency *int            `yaml:"concurrency,omitempty" doc:"calls at a time; 8 when left out"`
 	Poll        time.Duration   `yaml:"poll,omitempty" doc:"how often it is asked what has happened; when left out 30s, or 5m where each case is asked about by itself"`
 	Maintenance []word          `yaml:"maintenance,omitempty" doc:"when it is closed, in Swedish time: \"sun 03:00-05:00\", \"mon-fri 22:00-04:00\"; what comes meanwhile waits"`
 	Reports     []hub.Secret    `yaml:"reports,omitempty" doc:"the secrets by any of which it signs what it tells unasked (Standard Webhooks)"`
@@ -105,13 +105,15 @@ func (c *configuration) readSystem(p *page, e entry, id hub.SystemID) (System, b
 	p.decode(ours, reflect.ValueOf(&text).Elem(), e.key.Value)
 	s := System{
 		ID: id, Connector: kind, Words: p.words(text.Words),
-		Pace: p.pace(text.Pace), Concurrency: text.Concurrency, Poll: text.Poll,
+		Pace: p.pace(text.Pace), Poll: text.Poll,
 		Maintenance: p.windows(text.Maintenance), Reports: c.reports(p, id, text), TLS: p.tls(text.TLS),
 		Addresses: p.called(e.value, connector), File: p.name, Line: e.key.Line, Entry: entryOf(theirs),
 	}
 	s.Certificates, s.unproved = c.certificateOf(id, kind, s.Entry)
-	if text.Concurrency < 0 {
-		p.add(text.Line, "concurrency is how many calls may be under way at a time: 1 or more")
+	if text.Concurrency != nil {
+		if s.Concurrency = *text.Concurrency; s.Concurrency < 1 {
+			p.at(deepest(e.value, "concurrency"), "concurrency is how many calls may be under way at a time: 1 or more")
+		}
 	}
 	s.Decode = strictly(p, theirs, e.key.Value)
 	if connector != nil {

@@ -13,6 +13,14 @@ import (
 	"github.com/knutpunkt/knutpunkt/hub"
 )
 
+// TestTheFrontDoor: who writes the listener's address alone comes to the console.
+func TestTheFrontDoor(t *testing.T) {
+	b := newBed(t)
+	if a := ask(t, b.operator, "GET", "/", ""); a.status != http.StatusOK || !strings.Contains(a.body, "<h1>Felkorgen</h1>") {
+		t.Errorf("answered %d %s", a.status, a.body)
+	}
+}
+
 // TestConsoleCase: one case is told in plain words, with what it is waiting for.
 func TestConsoleCase(t *testing.T) {
 	b := newBed(t)

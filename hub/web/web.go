@@ -183,6 +183,7 @@ func (s *Server) publicRoutes() []route {
 // a secret at one address, it is for those beside it too.
 func (s *Server) operatorRoutes(metrics http.Handler) []route {
 	return []route{
+		{"GET", "/", anyType, func(c *call) error { return c.seeOther("/console") }},
 		{"GET", "/console", anyType, s.consoleList},
 		{"GET", "/console/heaps/{id}", anyType, s.consoleHeap},
 		{"GET", "/console/cases/{id}", anyType, s.consoleCase},
