@@ -373,11 +373,21 @@ func TestQueriesFindWhatAHubTells(t *testing.T) {
 }
 
 // pages gives what hubs tell at /metrics that between them have all there is to tell of: a demo's, with systems and
-// traffic, and one of several replicas'.
+// traffic, and one of several replicas', which collects forms from a topic.
 func pages(t testing.TB) []string {
 	t.Helper()
-	replica := start(t, hubOptions{environment: []string{
-		"KNUTPUNKT_STORE=" + enginetest.Postgres(t), "KNUTPUNKT_BUS=kafka://" + strings.Join(enginetest.Kafka(t), ","),
+	brokers, in := enginetest.Kafka(t), install(t)
+	systems := filepath.Join(in.configuration, "routes/exempelby/systems.yaml")
+	write(t, systems, read(t, systems)+fmt.Sprintf(`
+torg:
+  connector: kafka
+  brokers: ["kafka://%s"]
+  forms: { topic: exempelby.formular, group: knutpunkt }
+`, strings.Join(brokers, `", "kafka://`)), 0o644)
+	route := read(t, filepath.Join(in.configuration, "routes/exempelby/felanmalan.yaml"))
+	write(t, filepath.Join(in.configuration, "routes/exempelby/torg.yaml"), strings.Replace(route, "system: hemsidan", "system: torg", 1), 0o644)
+	replica := start(t, hubOptions{in: in, environment: []string{
+		"KNUTPUNKT_STORE=" + enginetest.Postgres(t), "KNUTPUNKT_BUS=kafka://" + strings.Join(brokers, ","),
 	}})
 	replica.post(t)
 	_, ofReplica := get(t, replica.operator+"/metrics")

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -15,9 +16,11 @@ import (
 // topic, a queue. Its system's Source reads them.
 type Collector interface {
 	// Collect hands over what lies there, in the order in which it lies, until ctx is done or
-	// it must begin anew, which its error says. What take has returned nil for is on disk, and
-	// may be let go of there; not before. Where take gives an error it is ctx that has ended.
-	Collect(ctx context.Context, take func(context.Context, Collected) error) error
+	// it must begin anew; its error says why it could not go on. It calls reading, which costs
+	// nothing, when it has come to all that is its own to read. What take has returned nil for
+	// is on disk, and may be let go of there; not before. Where take gives an error it is ctx
+	// that has ended.
+	Collect(ctx context.Context, reading func(), take func(context.Context, Collected) error) error
 }
 
 // Collected is what a Collector has found: a form, as far as it knows.
@@ -35,21 +38,92 @@ const Unread = "oläst"
 
 // collect takes what a system's Collector finds for as long as the hub runs.
 func (h *Hub) collect(ctx context.Context, s Opened) {
-	silent := false
 	for ctx.Err() == nil {
-		begun := h.Clock()
-		err := s.Collector.Collect(ctx, func(ctx context.Context, f Collected) error { return h.takeCollected(ctx, s, f) })
-		if err != nil && ctx.Err() == nil && !silent {
+		err := h.collectOnce(ctx, s)
+		switch {
+		case ctx.Err() != nil:
+		case err == nil:
+			h.collectsFrom(s.ID)
+		case h.gates[s.ID].notCollected(err):
 			h.Log.Warn("forms cannot be collected", "system", s.ID, "cause", noteOf(err))
 		}
-		silent = err != nil && h.Clock().Sub(begun) < time.Minute
 		pauseFor(ctx, collectAgain)
 	}
 }
 
-// Waits of who collects: before it begins anew, and before it tries again to receive.
+// collectOnce collects until that must begin anew. When it has read for a while, forms are
+// collected: what breaks as soon as something is read has not worked.
+func (h *Hub) collectOnce(ctx context.Context, s Opened) error {
+	ctx, end := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer end()
+	reading := sync.OnceFunc(func() {
+		watching.Go(func() {
+			if pauseFor(ctx, collectedFor); ctx.Err() == nil {
+				h.collectsFrom(s.ID)
+			}
+		})
+	})
+	return s.Collector.Collect(ctx, reading, func(ctx context.Context, f Collected) error { return h.takeCollected(ctx, s, f) })
+}
+
+func (h *Hub) collectsFrom(id SystemID) {
+	if h.gates[id].collected() {
+		h.Log.Info("forms are collected again", "system", id)
+	}
+}
+
+// Uncollected tells of the systems that forms cannot be collected from, in their order, and why
+// not: what lies there stays there.
+func (h *Hub) Uncollected() []Circuit {
+	var all []Circuit
+	for _, s := range h.Systems {
+		if c := h.gates[s.ID].collecting(); c.Cause != "" {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// notCollected notes why forms cannot be collected, and reports whether that is news.
+func (g *gate) notCollected(err error) (news bool) {
+	_, _, cause := AnswerOf(Receipt{Number: "asked"}, err)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before := g.uncollected
+	g.uncollected = Circuit{g.circuit.System, cmp.Or(cause, Down), before.Since, noteOf(err)}
+	if before.Cause == "" {
+		g.uncollected.Since = g.clock()
+	}
+	return before.Cause != g.uncollected.Cause
+}
+
+// collected notes that forms are collected, and reports whether they could not be until now.
+func (g *gate) collected() (news bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	news = g.uncollected.Cause != ""
+	g.uncollected = Circuit{}
+	return news
+}
+
+// collecting tells why forms are not collected; its Cause is "" while they are, and while nobody
+// expects it: in a planned window, and while a person has paused the system.
+func (g *gate) collecting() Circuit {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.paused != nil || g.closed != nil && g.closed(g.clock()) {
+		return Circuit{}
+	}
+	return g.uncollected
+}
+
+// Waits of who collects: before it begins anew; before it is taken to have come through, longer
+// than a Collector tries what fails; and before it tries again to receive.
 const (
 	collectAgain = 5 * time.Second
+	collectedFor = 20 * time.Second
 	receiveFirst = 250 * time.Millisecond
 	receiveMost  = 30 * time.Second
 )

@@ -20,13 +20,28 @@ type box struct {
 	mu      sync.Mutex
 	left    []string
 	taken   []string
-	mumbled int // times, each in other words
+	mumbled int   // times, each in other words
+	locked  error // why nobody can get at what lies there
+	damaged error // why it cannot be read, once one is there
+	patient bool  // it waits for more
 }
 
 func (b *box) leave(form ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.left = append(b.left, form...)
+}
+
+func (b *box) breaks(locked, damaged error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.locked, b.damaged = locked, damaged
+}
+
+func (b *box) waits() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.locked, b.patient = nil, true
 }
 
 func (b *box) first() string {
@@ -38,7 +53,20 @@ func (b *box) first() string {
 	return b.left[0]
 }
 
-func (b *box) Collect(ctx context.Context, take func(context.Context, hub.Collected) error) error {
+func (b *box) Collect(ctx context.Context, reading func(), take func(context.Context, hub.Collected) error) error {
+	b.mu.Lock()
+	locked, damaged, patient := b.locked, b.damaged, b.patient
+	b.mu.Unlock()
+	if locked != nil {
+		return locked
+	}
+	reading()
+	if damaged != nil {
+		return damaged
+	}
+	if patient {
+		<-ctx.Done()
+	}
 	for form := b.first(); form != "" && ctx.Err() == nil; form = b.first() {
 		place, _, _ := strings.Cut(form, " ")
 		if take(ctx, hub.Collected{Place: place, Type: "text/plain", Body: []byte(form), Keeper: "1080"}) != nil {
@@ -191,20 +219,66 @@ func TestCollectedWaits(t *testing.T) {
 // TestCollectedPaused: a system that a person has paused is not collected from.
 func TestCollectedPaused(t *testing.T) {
 	collecting(t, "k.box", func(s *stage, b *box) {
-		if err := s.hub.Pause(context.Background(), hub.Pause{System: "k.box", By: "anna", Reason: "byte"}); err != nil {
-			t.Fatal(err)
-		}
+		s.pause("k.box")
 		b.leave("p-1 1080 a hej")
 		time.Sleep(10 * time.Minute)
 		if b.first() == "" {
 			t.Error("it was taken while the system was paused")
 		}
-		if err := s.hub.Resume(context.Background(), "k.box", "anna", "klart"); err != nil {
-			t.Fatal(err)
-		}
+		s.resume("k.box")
 		time.Sleep(2 * time.Minute)
 		if b.first() != "" {
 			t.Error("it was not taken afterwards")
+		}
+	})
+}
+
+// TestUncollectedIsTold: whose forms lie where nobody can get at them is told at once, as one outage,
+// until they have been read for a while.
+func TestUncollectedIsTold(t *testing.T) {
+	collecting(t, "k.box", func(s *stage, b *box) {
+		b.breaks(hub.Unavailable(errors.New("no key fits"), hub.Credentials), nil)
+		time.Sleep(time.Minute)
+		since := time.Now()
+		told := s.hub.Uncollected()
+		if len(told) != 1 || told[0].System != "k.box" || told[0].Cause != hub.Credentials || told[0].Note != "no key fits" || since.Sub(told[0].Since) < 50*time.Second {
+			t.Fatalf("it is told as %+v", told)
+		}
+		s.pause("k.box")
+		if told := s.hub.Uncollected(); len(told) > 0 {
+			t.Errorf("what a person has paused is told as %+v", told)
+		}
+		s.resume("k.box")
+		if again := s.hub.Uncollected(); len(again) != 1 || again[0].Since != told[0].Since {
+			t.Errorf("after a pause it is told as %+v", again)
+		}
+		b.breaks(nil, errors.New("what lies there is damaged"))
+		time.Sleep(10 * time.Minute)
+		if again := s.hub.Uncollected(); len(again) != 1 || again[0].Cause != hub.Down || again[0].Note != "what lies there is damaged" || again[0].Since != told[0].Since {
+			t.Errorf("what breaks as soon as it is read is told as %+v", again)
+		}
+		b.breaks(nil, nil)
+		b.leave("p-1 1080 a hej")
+		time.Sleep(30 * time.Second)
+		if b.first() != "" || len(s.hub.Uncollected()) > 0 {
+			t.Errorf("it can be read again, and is told as %+v", s.hub.Uncollected())
+		}
+	})
+}
+
+// TestWhoReadsOnIsNotUncollected: a Collector that never begins anew is taken at its word after a while.
+func TestWhoReadsOnIsNotUncollected(t *testing.T) {
+	collecting(t, "k.box", func(s *stage, b *box) {
+		b.breaks(errors.New("gone"), nil)
+		time.Sleep(time.Minute)
+		b.waits()
+		time.Sleep(15 * time.Second)
+		if len(s.hub.Uncollected()) == 0 {
+			t.Error("what may break at once is believed at once")
+		}
+		time.Sleep(time.Minute)
+		if told := s.hub.Uncollected(); len(told) > 0 {
+			t.Errorf("it reads, and is told as %+v", told)
 		}
 	})
 }

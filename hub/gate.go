@@ -32,6 +32,8 @@ type gate struct {
 	strange  int           // answers in a row that were no answers
 	unclear  int           // answers in a row that did not come
 	turn     time.Time     // when the last of those who were sent away is to come back
+
+	uncollected Circuit // why forms cannot be collected from it; its Cause is "" while they can
 }
 
 // Limits of a gate.

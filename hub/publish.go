@@ -12,6 +12,9 @@ type Publisher interface {
 	Publish(ctx context.Context, lines []Status) error
 }
 
+// StatusEvent is what the lines of a feed call themselves where they are CloudEvents.
+const StatusEvent = "knutpunkt.status"
+
 // publishFeed makes the feed known outside, in one process at a time, from where that came
 // to. Who takes over may repeat lines and skips none: how far the feed is known is stored
 // when it is.

@@ -69,10 +69,19 @@ func outsideOf(t *testing.T, brokers []string) *outsider {
 // topic makes one with a name of its own, and waits until the brokers know of it.
 func (o *outsider) topic(partitions int32, settings map[string]*string) string {
 	o.Helper()
+	return o.made(&sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1, ConfigEntries: settings})
+}
+
+// placed makes one whose partitions lie at certain brokers.
+func (o *outsider) placed(at map[int32][]int32) string {
+	o.Helper()
+	return o.made(&sarama.TopicDetail{NumPartitions: -1, ReplicationFactor: -1, ReplicaAssignment: at})
+}
+
+func (o *outsider) made(detail *sarama.TopicDetail) string {
+	o.Helper()
 	name := fmt.Sprintf("test-%d", topics.Add(1))
-	if err := o.admin.CreateTopic(name, &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1, ConfigEntries: settings}, false); err != nil {
-		o.Fatal(err)
-	}
+	must(o.T, o.admin.CreateTopic(name, detail, false))
 	for begun := time.Now(); ; {
 		err := o.client.RefreshMetadata(name)
 		if err == nil {
@@ -81,6 +90,13 @@ func (o *outsider) topic(partitions int32, settings map[string]*string) string {
 		if time.Since(begun) > time.Minute {
 			o.Fatal(err)
 		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

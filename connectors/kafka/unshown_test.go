@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/IBM/sarama"
-
 	"github.com/knutpunkt/knutpunkt/hub"
 	"github.com/knutpunkt/knutpunkt/hub/enginetest"
 )
@@ -20,10 +18,7 @@ func TestWhatIsNotShownYetIsNotMissing(t *testing.T) {
 	enginetest.Need(t, err)
 	t.Cleanup(func() { cluster.Close() })
 	outside := outsideOf(t, cluster.Addresses())
-	if err := outside.admin.CreateTopic("shown", &sarama.TopicDetail{ReplicaAssignment: map[int32][]int32{0: {1, 2, 3}}, NumPartitions: -1, ReplicationFactor: -1}, false); err != nil {
-		t.Fatal(err)
-	}
-	destination := opened(t, configOf(cluster.Addresses(), "shown"), nil).Destination
+	destination := opened(t, configOf(cluster.Addresses(), outside.placed(map[int32][]int32{0: {1, 2, 3}})), nil).Destination
 	for begun := time.Now(); ; {
 		if _, err := destination.Deliver(t.Context(), record(`{}`)); err == nil {
 			break

@@ -129,9 +129,6 @@ func firstOf(err error) error {
 	return err
 }
 
-// StatusType is what the CloudEvents of the feed call themselves.
-const StatusType = "knutpunkt.status"
-
 // An occurrence is one line of the feed, as schemas/knutpunkt/status-1.json has it.
 type occurrence struct {
 	SpecVersion string     `json:"specversion"`
@@ -156,7 +153,7 @@ type status struct {
 func (s *Statuses) record(line hub.Status) (*sarama.ProducerMessage, error) {
 	text, err := json.Marshal(occurrence{
 		SpecVersion: "1.0", ID: fmt.Sprintf("%s-%d-%s", line.Case, line.Seq, line.Step),
-		Source: "/municipalities/" + string(line.Owner), Type: StatusType, Subject: line.Case,
+		Source: "/municipalities/" + string(line.Owner), Type: hub.StatusEvent, Subject: line.Case,
 		Time: line.At.UTC(), ContentType: "application/json",
 		Data: status{line.Owner, line.Submission, line.Step, line.Seq},
 	})

@@ -76,7 +76,8 @@ func pageOver(t *testing.T, stored func(hub.Store) hub.Store, said func(hub.Bus)
 		Store: store, Bus: wakes, Bundle: &hub.Bundle{Municipalities: map[hub.Municipality]hub.MunicipalityText{"1080": {}}}, Clock: time.Now, Log: log,
 		Systems: []hub.Opened{{ID: "k.diarium", System: m.System("k.diarium", "sif", hub.System{}), Words: map[string]hub.Step{"beslutat": hub.Beslutat}},
 			{ID: "k.kir", System: m.System("k.kir", "kir", hub.System{Importer: fed{}})},
-			{ID: "k.asked", System: m.System("k.asked", "soap", hub.System{Poller: asked{}})}},
+			{ID: "k.asked", System: m.System("k.asked", "soap", hub.System{Poller: asked{}})},
+			{ID: "k.torg", System: m.System("k.torg", "kafka", hub.System{Collector: locked{}})}},
 	})
 	m.Watch(h, store, log)
 	do(m, store)
@@ -126,6 +127,7 @@ func TestWhatIsCounted(t *testing.T) {
 		`knutpunkt_register_recent{system="k.kir"} 1`,
 		`knutpunkt_held{reason="protected"} 0`,
 		`knutpunkt_circuit_open{cause="down",connector="sif"} 0`,
+		`knutpunkt_uncollected{system="k.torg"} 0`,
 		`knutpunkt_durability{mode="sqlite-full"} 1`,
 		`knutpunkt_unnumbered_rows 0`,
 		`knutpunkt_orphan_reports 0`,
@@ -333,8 +335,8 @@ func TestLabelsAreOfClosedSets(t *testing.T) {
 // closed are the labels that there are, each with the values that it can have.
 var closed = map[string]*regexp.Regexp{
 	"municipality": regexp.MustCompile(`^(1080|shared)$`),
-	"connector":    regexp.MustCompile(`^(sif|kir|soap|navet)$`),
-	"system":       regexp.MustCompile(`^k\.(diarium|kir|asked)$`),
+	"connector":    regexp.MustCompile(`^(sif|kir|soap|navet|kafka)$`),
+	"system":       regexp.MustCompile(`^k\.(diarium|kir|asked|torg)$`),
 	"state":        regexp.MustCompile(`^[A-Z_]+$`),
 	"reason":       oneOf(hub.Reasons),
 	"kind":         oneOf(append(hub.GapKinds, "citizen")),
@@ -394,6 +396,27 @@ func TestWhatIsNotKnownOutside(t *testing.T) {
 		time.Sleep(time.Minute)
 		if text := pageOf(j.meter); !strings.Contains(text, "\nknutpunkt_unpublished_rows 0\n") {
 			t.Error("nothing waits any more, and the page does not say so")
+		}
+	})
+}
+
+// locked is where forms lie and nobody gets at them.
+type locked struct{}
+
+func (locked) Collect(context.Context, func(), func(context.Context, hub.Collected) error) error {
+	return errors.New("no broker")
+}
+
+// TestFormsThatCannotBeFetched are seen while they cannot.
+func TestFormsThatCannotBeFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJourney(t)
+		j.collects = locked{}
+		j.begin(t, meter.New(time.Now), "b")
+		defer func() { j.stop() }()
+		synctest.Wait()
+		if text := pageOf(j.meter); !strings.Contains(text, `knutpunkt_uncollected{system="k.torg"} 1`) {
+			t.Error("nobody gets at the forms, and the page does not say so")
 		}
 	})
 }

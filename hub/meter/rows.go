@@ -3,6 +3,7 @@ package meter
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +27,7 @@ var (
 	waiting     = shared("deliveries_waiting", "Deliveries that are due or will be.", "connector")
 	oldest      = shared("oldest_ready_seconds", "How long the oldest delivery has been ready.", "connector")
 	circuits    = ours("circuit_open", "1 while this process does not call a system, by cause.", "connector", "cause")
+	uncollected = ours("uncollected", "1 while this process cannot collect forms from where a platform leaves them.", "system")
 	diskFree    = shared("disk_free_bytes", "Room on the disk that holds the Store; absent where that is another machine's.")
 	unnumbered  = shared("unnumbered_rows", "Feed rows that no reader sees yet.")
 	unpublished = shared("unpublished_rows", "Feed rows that are not known on the public topic yet; absent where there is none.")
@@ -42,7 +44,7 @@ const countFor = 5 * time.Second
 
 func (r *rows) Describe(ch chan<- *prometheus.Desc) {
 	for _, s := range []Series{
-		accepted, states, held, waiting, oldest, circuits, diskFree, unnumbered, unpublished, orphans, words, registered, recent, durability, replicas,
+		accepted, states, held, waiting, oldest, circuits, uncollected, diskFree, unnumbered, unpublished, orphans, words, registered, recent, durability, replicas,
 	} {
 		ch <- s.desc
 	}
@@ -62,6 +64,7 @@ func (r *rows) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	r.circuits(gauge)
+	r.collecting(gauge)
 	r.registers(ctx, gauge)
 	c, err := r.s.Counts(ctx, r.m.clock())
 	if err != nil {
@@ -162,5 +165,16 @@ func (r *rows) circuits(gauge gauge) {
 	}
 	for s, v := range open {
 		gauge(circuits, v, s.connector, s.cause)
+	}
+}
+
+// collecting tells of those that forms are collected from.
+func (r *rows) collecting(gauge gauge) {
+	broken := r.hub.Uncollected()
+	for _, s := range r.hub.Systems {
+		if s.Collector != nil {
+			is := slices.ContainsFunc(broken, func(c hub.Circuit) bool { return c.System == s.ID })
+			gauge(uncollected, oneIf(is), string(s.ID))
+		}
 	}
 }

@@ -108,14 +108,15 @@ type journey struct {
 	hub   *hub.Hub
 	stop  func()
 
-	public  hub.Publisher // who makes the feed known outside; nil for nobody
-	slow    time.Duration // how long a form takes to come
-	mu      sync.Mutex
-	lose    int           // how many of the diarium's next receipts get lost
-	taken   bool          // the diarium has the case
-	report  bool          // it has something to tell of it
-	arrived chan struct{} // hears of each case that comes to the diarium; nil for nobody
-	asked   []http.Header // of the requests that have come to the two
+	public   hub.Publisher // who makes the feed known outside; nil for nobody
+	collects hub.Collector // of forms; nil where they are posted
+	slow     time.Duration // how long a form takes to come
+	mu       sync.Mutex
+	lose     int           // how many of the diarium's next receipts get lost
+	taken    bool          // the diarium has the case
+	report   bool          // it has something to tell of it
+	arrived  chan struct{} // hears of each case that comes to the diarium; nil for nobody
+	asked    []http.Header // of the requests that have come to the two
 }
 
 func newJourney(t testing.TB) *journey {
@@ -156,6 +157,7 @@ func (j *journey) begin(t testing.TB, m *meter.Meter, boot string) {
 			{ID: "k.diarium", Words: map[string]hub.Step{"beslutat": hub.Beslutat}, System: m.System("k.diarium", "sif", hub.System{
 				Destination: diarium{j, way("k.diarium")}, Tracker: diarium{j, way("k.diarium")}, Can: hub.Capabilities{"case": {Level: hub.Lookup}},
 			})},
+			{ID: "k.torg", System: hub.System{Collector: j.collects}},
 		},
 	})
 	m.Watch(j.hub, j.store, slog.New(slog.DiscardHandler))

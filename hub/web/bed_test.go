@@ -49,6 +49,7 @@ type bed struct {
 	counter  hub.Counter         // of Karlskrona's own platform; nil where it cannot be asked
 	teller   hub.Teller          // that platform; nil where it is not told
 	importer hub.Importer        // Karlskrona's register of residents; nil where it is no such
+	collects hub.Collector       // of where Karlskrona's forms lie; nil where they are posted
 	closed   atomic.Bool         // the diarium is in its maintenance window
 	words    map[string]hub.Step // the diarium's own
 	stop     func()
@@ -119,7 +120,7 @@ func (b *bed) build(t testing.TB) {
 				Closed: func(time.Time) bool { return b.closed.Load() }, Words: b.words, Reports: []hub.Secret{diariumOld, diariumNew},
 			},
 			{ID: "eslov.portal", Reports: []hub.Secret{eslovSigns}}, {ID: "shared.oep", System: hub.System{Source: lines{}}},
-			{ID: "karlskrona.blankett", System: hub.System{Source: lines{}}, Reports: []hub.Secret{formSigns}},
+			{ID: "karlskrona.blankett", System: hub.System{Source: lines{}, Collector: b.collects}, Reports: []hub.Secret{formSigns}},
 			{ID: "karlskrona.kir", System: hub.System{Importer: b.importer}},
 			{ID: "shared.blankett", System: hub.System{Source: lines{}}, Reports: []hub.Secret{sharedSign}},
 		},

@@ -242,6 +242,13 @@ var ours = map[string]reason{
 		safe:    "Gå igenom det som är oklart, ett i taget: leta i systemet, och välj sedan Skicka igen eller Ordnat för hand. Det som kom in efter kopian känner Knutpunkt inte till, och en del av det kan redan finnas i systemen: jämför med dem för den tiden först, och be plattformen skicka om bara det som inte finns där. Annars blir det två ärenden.",
 		command: "knutpunkt doctor",
 	},
+	uncollected: {
+		what:    "Knutpunkt kommer inte åt de formulär som en plattform lämnar på ett ämne eller i en kö. De ligger kvar, och hämtas av sig själva när det går igen.",
+		citizen: "Den som skickar in ett formulär den vägen ser inte sitt ärende här än. Ärenden som redan är inkomna påverkas inte.",
+		who:     "Driften av Knutpunkt, tillsammans med dem som har hand om ämnet eller kön.",
+		safe:    "Rätta det som är antecknat. Se till att inget tas bort därifrån under tiden: det som hinner försvinna går inte att hämta.",
+		command: lookAround,
+	},
 	"reports": {
 		what:    "System har berättat om ärenden som inget av det Knutpunkt har skickat passar ihop med.",
 		citizen: "Någon kan sakna ett besked om sitt ärende, om rapporten gällde ett ärende som gått genom Knutpunkt.",

@@ -16,18 +16,19 @@ import (
 
 // A systemState tells of one system.
 type systemState struct {
-	System    hub.SystemID `json:"system"`
-	Name      string       `json:"name"`                // what people call it
-	Connector string       `json:"connector,omitempty"` // which sort of system it is
-	Waiting   int          `json:"waiting"`             // forms and deliveries that wait for it
-	Cases     int          `json:"cases"`               // that have them
-	Cause     hub.Cause    `json:"cause,omitempty"`     // why it is not called
-	Since     time.Time    `json:"since,omitzero"`
-	Note      string       `json:"note,omitempty"`
-	Paused    *pauseState  `json:"paused,omitempty"`
-	Pauses    bool         `json:"pauses"` // the caller may pause it, and take it up again
-	Tells     bool         `json:"tells"`  // it can be told again
-	Text      string       `json:"text"`   // how it stands, for people
+	System      hub.SystemID `json:"system"`
+	Name        string       `json:"name"`                // what people call it
+	Connector   string       `json:"connector,omitempty"` // which sort of system it is
+	Waiting     int          `json:"waiting"`             // forms and deliveries that wait for it
+	Cases       int          `json:"cases"`               // that have them
+	Cause       hub.Cause    `json:"cause,omitempty"`     // why it is not called
+	Since       time.Time    `json:"since,omitzero"`
+	Uncollected time.Time    `json:"uncollected,omitzero"` // since when forms cannot be fetched from it
+	Note        string       `json:"note,omitempty"`
+	Paused      *pauseState  `json:"paused,omitempty"`
+	Pauses      bool         `json:"pauses"` // the caller may pause it, and take it up again
+	Tells       bool         `json:"tells"`  // it can be told again
+	Text        string       `json:"text"`   // how it stands, for people
 }
 
 type pauseState struct {
@@ -68,10 +69,17 @@ func (s *Server) systemStates(c *call) ([]systemState, error) {
 			all = append(all, s.filled(c, st, pauses, heaps))
 		}
 	}
+	since := map[hub.SystemID]time.Time{}
+	for _, c := range s.Hub.Uncollected() {
+		since[c.System] = c.Since
+	}
 	circuits := s.Hub.Circuits()
 	for i, o := range s.Hub.Systems {
 		out := circuits[i]
-		add(systemState{System: o.ID, Connector: o.Connector, Tells: o.Teller != nil && !o.Notifies, Cause: out.Cause, Since: out.Since, Note: out.Note})
+		add(systemState{
+			System: o.ID, Connector: o.Connector, Tells: o.Teller != nil && !o.Notifies, Cause: out.Cause, Since: out.Since, Note: out.Note,
+			Uncollected: since[o.ID],
+		})
 	}
 	for _, p := range pauses {
 		if _, connected := s.systems[p.System]; !connected {
@@ -108,6 +116,8 @@ func (s *Server) stateText(st systemState) string {
 		return upper(causeName(hub.Circuit{Cause: st.Cause, Note: st.Note})) + " sedan " + s.since(st.Since) + "."
 	case s.inWindow(st.System):
 		return "I ett planerat stopp."
+	case !st.Uncollected.IsZero():
+		return "Formulär kan inte hämtas därifrån sedan " + s.since(st.Uncollected) + "."
 	}
 	return "I bruk."
 }
@@ -293,13 +303,13 @@ func (s *Server) systemsPage(c *call, counted *retold) error {
 
 // Sort is how the system's card looks.
 func (st systemState) Sort() string {
-	switch st.Cause {
-	case "":
-		return "fine"
-	case hub.Paused:
+	switch {
+	case st.Cause == hub.Paused:
 		return "paused"
+	case st.Cause != "", !st.Uncollected.IsZero():
+		return "outage"
 	}
-	return "outage"
+	return "fine"
 }
 
 // pauseOnPage is pause for a browser: it leads back to the page.

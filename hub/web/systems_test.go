@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -16,10 +17,10 @@ import (
 
 // toldSystem is a system as an operator is told of it.
 type toldSystem struct {
-	System, Name, Cause, Note, Text string
-	Waiting, Cases                  int
-	Pauses, Tells                   bool
-	Paused                          *struct{ By, Reason string }
+	System, Name, Cause, Note, Uncollected, Text string
+	Waiting, Cases                               int
+	Pauses, Tells                                bool
+	Paused                                       *struct{ By, Reason string }
 }
 
 // system gives a system as somebody is told of it, or nil.
@@ -276,4 +277,34 @@ func TestSystemsOnPages(t *testing.T) {
 	has("none are left", post("/retell", registrator, telling).body, "0 besked i 0 ärenden", "!name=\"expect\"")
 	telling.Set("until", wall(2*time.Hour))
 	has("what is to come", post("/retell", registrator, telling).body, "Perioden ska sluta efter att den börjar, och senast nu.")
+}
+
+// A lockedBox is where forms lie and nobody gets at them.
+type lockedBox struct{}
+
+func (lockedBox) Collect(context.Context, func(), func(context.Context, hub.Collected) error) error {
+	return hub.Unavailable(errors.New("the brokers do not let us in"), hub.Credentials)
+}
+
+// TestFormsThatCannotBeFetched are a card and a word on the page of systems, for those whom they are for.
+func TestFormsThatCannotBeFetched(t *testing.T) {
+	b := makeBed(t)
+	b.collects = lockedBox{}
+	b.start(t)
+	page := awaitPage(t, b, "Formulär kan inte hämtas från blankett (Karlskrona kommun) sedan ")
+	for _, want := range []string{"the brokers do not let us in", "knutpunkt doctor", "inget tas bort därifrån"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the card does not say %q", want)
+		}
+	}
+	st := b.system(t, "karlskrona.blankett", registrator)
+	if st == nil || st.Uncollected == "" || st.Cause != "" || !strings.HasPrefix(st.Text, "Formulär kan inte hämtas därifrån sedan ") {
+		t.Errorf("it is told as %+v", st)
+	}
+	if other := b.system(t, "karlskrona.diarium", registrator); other.Uncollected != "" {
+		t.Errorf("another is told as %+v", other)
+	}
+	if a := ask(t, b.operator, "GET", "/v1/worklist", "", eslovare); a.status != 200 || strings.Contains(a.body, "uncollected") {
+		t.Errorf("another municipality is told %s", a.body)
+	}
 }

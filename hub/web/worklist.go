@@ -22,7 +22,7 @@ import (
 // A card tells of one cause, in words for who is to do something about it.
 type card struct {
 	ID           string           `json:"id"`
-	Sort         string           `json:"sort"` // held, outage, paused, register, reports, words, storage or restored
+	Sort         string           `json:"sort"` // held, outage, paused, uncollected, register, reports, words, storage or restored
 	Title        string           `json:"title"`
 	Happened     string           `json:"happened"`
 	Applicant    string           `json:"applicant"` // what it means to whoever sent the form
@@ -101,7 +101,7 @@ func (s *Server) board(ctx context.Context, by hub.Viewer) (board, error) {
 			b.Cards = append(b.Cards, s.registerCard(h))
 		}
 	}
-	b.Cards = append(s.outageCards(out, heaps), b.Cards...)
+	b.Cards = slices.Concat(s.outageCards(out, heaps), s.uncollectedCards(by), b.Cards)
 	s.addQueues(&b, heaps, out)
 	return b, nil
 }
@@ -226,6 +226,26 @@ func (s *Server) outageCards(outages []hub.Circuit, heaps []hub.Heap) []card {
 	}
 	return cards
 }
+
+// uncollectedCards tell of the systems whose forms cannot be fetched, as far as a Viewer may
+// know of them.
+func (s *Server) uncollectedCards(by hub.Viewer) []card {
+	var cards []card
+	for _, c := range s.Hub.Uncollected() {
+		if s.knowsOf(by, c.System) {
+			r := ours[uncollected]
+			cards = append(cards, card{
+				ID: heapID(hub.Heap{System: c.System, Note: uncollected}), Sort: uncollected,
+				Title:    "Formulär kan inte hämtas från " + s.systemName(c.System) + " sedan " + s.since(c.Since),
+				Happened: r.what, Applicant: r.citizen, Who: r.who, Safe: r.safe, Note: c.Note, System: c.System, Since: c.Since,
+				Command: r.command,
+			})
+		}
+	}
+	return cards
+}
+
+const uncollected = "uncollected"
 
 var httpStatus = regexp.MustCompile(`\b(?:HTTP )?status ([1-5][0-9]{2})\b`)
 

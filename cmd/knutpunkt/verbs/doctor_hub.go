@@ -79,8 +79,19 @@ func (d *doctor) register(line string) {
 	}
 }
 
-// circuits tells of the systems that the hub has stopped calling, and of registers that are
-// out of date.
+// uncollected is a line of the metrics that tells of a place where forms lie that cannot be fetched.
+var uncollected = regexp.MustCompile(`^knutpunkt_uncollected\{system="([^"]*)"\} 1$`)
+
+// collecting tells of forms that the hub does not get at.
+func (d *doctor) collecting(line string) {
+	if m := uncollected.FindStringSubmatch(line); m != nil {
+		d.wrong(m[1], "the forms that lie there cannot be fetched", "what platforms leave there stays there, and its cases do not begin",
+			"see why in the console, or in the log: forms cannot be collected")
+	}
+}
+
+// circuits tells of the systems that the hub has stopped calling, of forms that it does not
+// get at, and of registers that are out of date.
 func (d *doctor) circuits(ctx context.Context, client *http.Client, at string) {
 	metrics, err := get(ctx, client, at+"/metrics")
 	if err != nil {
@@ -89,6 +100,7 @@ func (d *doctor) circuits(ctx context.Context, client *http.Client, at string) {
 	defer metrics.Body.Close()
 	for lines := bufio.NewScanner(metrics.Body); lines.Scan(); {
 		d.register(lines.Text())
+		d.collecting(lines.Text())
 		m := openCircuit.FindStringSubmatch(lines.Text())
 		if m == nil {
 			continue

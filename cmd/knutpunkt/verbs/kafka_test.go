@@ -55,6 +55,7 @@ func newMarket(t *testing.T, brokers []string) *market {
 			t.Fatal(err)
 		}
 	}
+	await(t, "topics", func() bool { return client.RefreshMetadata(m.forms, m.records) == nil })
 	if m.platform, err = sarama.NewSyncProducerFromClient(client); err != nil {
 		t.Fatal(err)
 	}
@@ -260,8 +261,8 @@ func (m *market) unread() []hub.Line {
 	return slices.DeleteFunc(m.lines(), func(l hub.Line) bool { return l.Case.Service != hub.Unread || l.Submission.State != hub.Held })
 }
 
-// TestTheBrokerOfATopicIsAway: what is posted meanwhile waits, and what is left on the topic afterwards is
-// taken; nothing rests with a person for that.
+// TestTheBrokerOfATopicIsAway: what is posted meanwhile waits, that no forms can be fetched is told, and what
+// is left on the topic afterwards is taken; nothing rests with a person for that.
 func TestTheBrokerOfATopicIsAway(t *testing.T) {
 	t.Parallel()
 	cluster, err := enginetest.StartKafka(t.Context(), t.TempDir(), 1)
@@ -276,6 +277,10 @@ func TestTheBrokerOfATopicIsAway(t *testing.T) {
 	}
 	form := m.accepted("disk", "form-0002")
 	await(t, "tried", func() bool { return m.isAt(form.ID, hub.RetryWait, hub.Unknown, hub.Reconciling) })
+	m.eventually("uncollected", func() bool { return m.measures(`knutpunkt_uncollected{system="karlskrona.torg"} 1`) })
+	if said := squeezed(runs(t, 1, "doctor", "--config", m.dir)); !strings.Contains(said, "WRONG karlskrona.torg the forms that lie there cannot be fetched") {
+		t.Errorf("doctor says\n%s", said)
+	}
 	if err := cluster.Start(context.WithoutCancel(t.Context()), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -287,5 +292,6 @@ func TestTheBrokerOfATopicIsAway(t *testing.T) {
 	if got := m.texts(); !slices.Equal(got, []string{"after", "before", "hej form-0002"}) {
 		t.Errorf("came out: %q", got)
 	}
+	m.eventually("collected", func() bool { return m.measures(`knutpunkt_uncollected{system="karlskrona.torg"} 0`) })
 	p.end(syscall.SIGTERM)
 }
