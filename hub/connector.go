@@ -137,6 +137,7 @@ type Env struct {
 type System struct {
 	Source      Source
 	Collector   Collector
+	Collects    []string // where the Collector finds forms, such as a topic, as HOST:PORT/NAME of each broker
 	Register    Register
 	Destination Destination
 	Checker     Checker

@@ -74,6 +74,9 @@ func open(_ context.Context, env hub.Env, c Config) (hub.System, error) {
 	if c.Forms.Topic != "" {
 		f := &forms{newCluster(env, c, at)}
 		opened, s.Source, s.Collector = append(opened, f.cluster), f, f
+		for _, broker := range at.brokers {
+			s.Collects = append(s.Collects, broker+"/"+c.Forms.Topic)
+		}
 	}
 	s.Close = func() error {
 		for _, c := range opened {

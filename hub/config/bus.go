@@ -24,6 +24,23 @@ type Kafka struct {
 	Line     int        // where kafka: stands in knutpunkt.yaml; 0 where it does not
 }
 
+// writesTo gives the key of a topic of ours that is one of these places, each HOST:PORT/TOPIC; "" for none.
+func (k *Kafka) writesTo(places []string) (key string) {
+	if k == nil {
+		return ""
+	}
+	for _, broker := range k.Brokers {
+		at := strings.ToLower(broker) + "/"
+		switch {
+		case slices.Contains(places, at+k.Wakes):
+			return "wakes"
+		case k.Statuses != "" && slices.Contains(places, at+k.Statuses):
+			return "statuses"
+		}
+	}
+	return ""
+}
+
 type kafkaText struct {
 	User     word        `yaml:"user,omitempty" doc:"the hub's account at the brokers (SASL); none is used when left out"`
 	Password *hub.Secret `yaml:"password,omitempty" doc:"the password of that account: env:NAME or file:PATH"`

@@ -96,3 +96,26 @@ func TestWhatIsWrongWithABus(t *testing.T) {
 		})
 	}
 }
+
+// TestFormsWhereWeWriteOurselves: what we write would become forms, and those what we write.
+func TestFormsWhereWeWriteOurselves(t *testing.T) {
+	const lies = "routes/shared/systems.yaml:1: the forms of shared.oep lie on the topic that knutpunkt.yaml calls "
+	for _, c := range []struct{ at, text, problem string }{
+		{"kafka-2:9092/county.forms", "bus: kafka://kafka-1:9092,kafka-2:9092\nstatuses: county.statuses", ""},
+		{"kafka-2:9092/county.statuses", "bus: kafka://kafka-1:9092,Kafka-2:9092\nstatuses: county.statuses", lies + "statuses: all that we write there would be taken for forms"},
+		{"kafka-2:9092/knutpunkt.wakes", "bus: kafka://kafka-2:9092", lies + "wakes: all that we write there would be taken for forms"},
+		{"kafka-3:9092/county.statuses", "bus: kafka://kafka-1:9092\nstatuses: county.statuses", ""},
+		{"kafka-1:9092/county.statuses", "bus: memory", ""},
+	} {
+		fsys := small()
+		fsys["knutpunkt.yaml"].Data = append([]byte(c.text+"\n"), fsys["knutpunkt.yaml"].Data...)
+		fsys["routes/shared/systems.yaml"].Data = []byte("oep: { connector: platform, url: https://" + c.at + " }\n")
+		told := ""
+		for _, p := range Check(fsys, connectors) {
+			told += p.String()
+		}
+		if told != c.problem {
+			t.Errorf("with forms at %s and %q it tells %q", c.at, c.text, told)
+		}
+	}
+}

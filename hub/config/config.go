@@ -50,9 +50,21 @@ func Check(fsys fs.FS, connectors []hub.Connector) []mapping.Problem {
 	}
 	c.checkVoices(systems, bundle.Routes)
 	if exists(fsys, settingsFile) {
-		c.checkCallers(c.settings(nil), bundle)
+		settings := c.settings(nil)
+		c.checkCallers(settings, bundle)
+		c.checkTopics(settings.Kafka, systems)
 	}
 	return c.sorted()
+}
+
+// checkTopics finds systems whose forms lie where we write ourselves: each record of ours would be held as
+// what is no form, which is a case, of which there would be a record.
+func (c *configuration) checkTopics(ours *Kafka, systems []System) {
+	for _, s := range systems {
+		if key := ours.writesTo(c.opened[s.ID].Collects); key != "" {
+			c.add(s.File, s.Line, "the forms of %s lie on the topic that knutpunkt.yaml calls %s: all that we write there would be taken for forms", s.ID, key)
+		}
+	}
 }
 
 // checkCallers finds clients and operators of a municipality that is not there, and what clients are

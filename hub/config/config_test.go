@@ -17,8 +17,8 @@ import (
 
 // The kinds of system that these tests' municipalities have.
 var connectors = []hub.Connector{
-	hub.Define("platform", "A form platform.", func(context.Context, hub.Env, platformConfig) (hub.System, error) {
-		return hub.System{Source: source{}}, nil
+	hub.Define("platform", "A form platform.", func(_ context.Context, _ hub.Env, c platformConfig) (hub.System, error) {
+		return hub.System{Source: source{}, Collects: []string{strings.TrimPrefix(c.URL, "https://")}}, nil
 	}),
 	hub.Define("register", "A register.", func(context.Context, hub.Env, registerConfig) (hub.System, error) {
 		return hub.System{Register: register{}}, nil
