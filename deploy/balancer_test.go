@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -122,21 +123,21 @@ func replica(t testing.TB, do http.HandlerFunc) *httptest.Server {
 
 // TestStreamsPassTheBalancerLineByLine has a replica write a line only when the one before it has been read.
 func TestStreamsPassTheBalancerLineByLine(t *testing.T) {
-	heard := make(chan bool)
+	heard := map[string]chan bool{"/v1/me/events": make(chan bool), "/console/cases/1/events": make(chan bool)}
 	b := balance(t, replica(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		for line := 0; ; line++ {
 			fmt.Fprintf(w, "data: %d\n", line)
 			w.(http.Flusher).Flush()
 			select {
-			case <-heard:
+			case <-heard[r.URL.Path]: // and not from who reads another one that is not at its end yet
 			case <-r.Context().Done():
 				return
 			}
 		}
 	}))
-	for _, url := range []string{b.url + "/v1/me/events", b.console + "/console/cases/1/events"} {
-		follow(t, b.client, url, heard)
+	for _, of := range []struct{ listener, path string }{{b.url, "/v1/me/events"}, {b.console, "/console/cases/1/events"}} {
+		follow(t, b.client, of.listener+of.path, heard[of.path])
 	}
 }
 
@@ -146,18 +147,21 @@ func follow(t testing.TB, client *http.Client, url string, heard chan<- bool) {
 	answer, err := client.Get(url)
 	must(t, err)
 	defer answer.Body.Close()
-	lines, begun := bufio.NewScanner(answer.Body), time.Now()
+	lines := bufio.NewScanner(answer.Body)
 	const many = 20
+	var waits []time.Duration
 	for line := range many {
+		asked := time.Now()
 		if !lines.Scan() || lines.Text() != fmt.Sprintf("data: %d", line) {
 			t.Fatalf("%s: line %d is %q", url, line, lines.Text())
 		}
-		if line < many-1 {
+		if waits = append(waits, time.Since(asked)); line < many-1 {
 			heard <- true
 		}
 	}
-	if took := time.Since(begun); took > many*100*time.Millisecond {
-		t.Errorf("%s: %d lines took %v: something waits for company", url, many, took)
+	slices.Sort(waits)
+	if usual := waits[many/2]; usual > 100*time.Millisecond { // a busy machine keeps some of them waiting, and not most
+		t.Errorf("%s: a line usually takes %v: something waits for company", url, usual)
 	}
 }
 
