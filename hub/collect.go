@@ -109,11 +109,11 @@ func (g *gate) collected() (news bool) {
 }
 
 // collecting tells why forms are not collected; its Cause is "" while they are, and while nobody
-// expects it: in a planned window, and while a person has paused the system.
+// expects it, since the system rests.
 func (g *gate) collecting() Circuit {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.paused != nil || g.closed != nil && g.closed(g.clock()) {
+	if g.rests(g.clock()) {
 		return Circuit{}
 	}
 	return g.uncollected

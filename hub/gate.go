@@ -237,10 +237,16 @@ func (g *gate) closedFor() time.Duration {
 	if wait > ClampWait(wait) {
 		g.until, wait = now, 0
 	}
-	if g.paused != nil || g.closed != nil && g.closed(now) {
+	if g.rests(now) {
 		wait = max(wait, time.Minute)
 	}
 	return wait
+}
+
+// rests reports whether the system is not to be called whatever it would answer: in a planned
+// window, and while a person has paused it.
+func (g *gate) rests(now time.Time) bool {
+	return g.paused != nil || g.closed != nil && g.closed(now)
 }
 
 // open tells why the system is not called and since when; the Cause is "" when it is.

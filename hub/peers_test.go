@@ -300,17 +300,17 @@ func TestAnotherProcessTakesOver(t *testing.T) {
 	for _, tc := range []struct {
 		name, why string
 		hang      func(*several)
-		inHand    func(hub.Case) hub.Lease // of what is under way
+		inHand    func(*several, hub.Case) hub.Lease // of what is under way
 	}{
 		{"while the system is called", "what may have been taken is asked about",
-			func(s *several) { s.diarium.slow = time.Hour }, func(c hub.Case) hub.Lease {
-				if len(c.Deliveries) == 0 {
+			func(s *several) { s.diarium.slow = time.Hour }, func(s *several, c hub.Case) hub.Lease {
+				if s.diarium.seen() == 0 {
 					return hub.Lease{}
 				}
 				return c.Deliveries[0].Lease
 			}},
 		{"while a register is asked", "it is asked again",
-			func(s *several) { s.register.slow = time.Hour }, func(c hub.Case) hub.Lease { return c.Submissions[0].Lease }},
+			func(s *several) { s.register.slow = time.Hour }, func(_ *several, c hub.Case) hub.Lease { return c.Submissions[0].Lease }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			shared(t, 2, nil, func(s *several) {
@@ -318,7 +318,7 @@ func TestAnotherProcessTakesOver(t *testing.T) {
 				r := s.sends(0, "1")
 				time.Sleep(time.Second) // whoever takes it up has done so, and waits
 				var had hub.Lease
-				s.until(r, "in hand", func(c hub.Case, _ hub.Progress) bool { had = tc.inHand(c); return had.Boot != "" })
+				s.until(r, "in hand", func(c hub.Case, _ hub.Progress) bool { had = tc.inHand(s, c); return had.Boot != "" })
 				s.all[slices.IndexFunc(s.all, func(r *replica) bool { return r.boot == had.Boot })].dies()
 				s.diarium.hurries()
 				s.register.hurries()

@@ -82,15 +82,18 @@ func (o *outsider) made(detail *sarama.TopicDetail) string {
 	o.Helper()
 	name := fmt.Sprintf("test-%d", topics.Add(1))
 	must(o.T, o.admin.CreateTopic(name, detail, false))
-	for begun := time.Now(); ; {
-		err := o.client.RefreshMetadata(name)
-		if err == nil {
-			return name
-		}
-		if time.Since(begun) > time.Minute {
-			o.Fatal(err)
-		}
+	until(o.T, func() error { return o.client.RefreshMetadata(name) })
+	return name
+}
+
+// until has f done again until it gives no error, for a minute.
+func until(t *testing.T, f func() error) {
+	t.Helper()
+	err := f()
+	for begun := time.Now(); err != nil && time.Since(begun) < time.Minute; {
+		err = f()
 	}
+	must(t, err)
 }
 
 func must(t *testing.T, err error) {

@@ -32,13 +32,13 @@ func (f *forms) Collect(ctx context.Context, reading func(), take func(context.C
 		return f.unavailable(err)
 	}
 	defer group.Close()
-	member := &member{forms: f, client: client, reading: reading, take: take, heard: make(chan struct{}, 1)}
+	member := &member{forms: f, client: client, reading: reading, take: take, behind: make(chan error, 1)}
 	ctx, member.giveUp = context.WithCancelCause(ctx)
 	defer member.giveUp(nil)
 	go member.heed(group.Errors())
 	for ctx.Err() == nil {
 		if err := group.Consume(ctx, []string{f.conf.Forms.Topic}, member); err != nil && ctx.Err() == nil {
-			return f.unavailable(member.behind(err))
+			return f.unavailable(member.reason(err))
 		}
 	}
 	if err := context.Cause(ctx); !errors.Is(err, ctx.Err()) {
@@ -72,9 +72,8 @@ type member struct {
 	take    func(context.Context, hub.Collected) error
 	giveUp  context.CancelCauseFunc // says why nothing more is read
 
-	ahead atomic.Int64          // of its partitions, how many it has not come to yet
-	met   atomic.Pointer[error] // what the library has met last while it read
-	heard chan struct{}         // all that it met before its reading came to an end has been heard
+	ahead  atomic.Int64 // of its partitions, how many it has not come to yet
+	behind chan error   // what the library met last before its reading came to an end
 }
 
 var (
@@ -87,31 +86,30 @@ var (
 // tried again, and mended by that. What cannot be unpacked never is: the library would read it for ever, and
 // say nothing.
 func (m *member) heed(met <-chan error) {
+	last := errPartition
 	for err := range met {
 		switch {
 		case errors.Is(err, sarama.ErrDecompressedBatchTooLarge), errors.As(err, new(sarama.PacketDecodingError)):
 			m.giveUp(hub.Strange(fmt.Errorf("%s: %w", whereMet(err), errUnpacked)))
 		case errors.Is(err, errPartition):
-			m.heard <- struct{}{}
+			m.behind <- last
 		case !errors.Is(err, sarama.ErrConsumerRetriesExhausted):
-			m.met.Store(&err)
+			last = err
 		}
 	}
 }
 
-// behind gives what is behind an error that only says that reading has come to an end.
-func (m *member) behind(err error) error {
+// reason gives what is behind an error that only says that reading has come to an end.
+func (m *member) reason(err error) error {
 	if !errors.Is(err, errPartition) {
 		return err
 	}
 	select {
-	case <-m.heard:
+	case met := <-m.behind:
+		return met
 	case <-time.After(time.Second): // the library drops what it meets faster than it is heard
+		return err
 	}
-	if met := m.met.Load(); met != nil {
-		return *met
-	}
-	return err
 }
 
 // whereMet tells in which partition something was met.

@@ -84,7 +84,7 @@ func TestWhatCannotBeUnpackedStopsTheReading(t *testing.T) {
 	topic := outside.topic(1, nil)
 	outside.leave(topic, sarama.CompressionGZIP, strings.Repeat("x", 70<<20))
 	all, err := outside.found(topic, 1)
-	if answer, _, _ := hub.AnswerOf(hub.Receipt{}, err); len(all) > 0 || err == nil || answer != hub.DontKnow || !strings.HasPrefix(err.Error(), topic+"-0: ") {
+	if answer, _, _ := hub.AnswerOf(hub.Receipt{}, err); len(all) > 0 || err == nil || answer != hub.DontKnow || !strings.HasPrefix(err.Error(), topic+"-0: ") || !strings.Contains(err.Error(), "unpacked") {
 		t.Errorf("%d are found, and the reading ends with %v", len(all), err)
 	}
 }
@@ -103,7 +103,7 @@ func TestAFeedIsNoForms(t *testing.T) {
 	outside.leave(topic, sarama.CompressionNone, "2")
 	for want := 1; want >= 0; want-- {
 		all, err := outside.found(topic, 3)
-		if answer, _, cause := hub.AnswerOf(hub.Receipt{}, err); len(all) != want || answer != hub.DontKnow || cause == "" || !strings.HasPrefix(err.Error(), topic+"-0-1: ") {
+		if answer, _, cause := hub.AnswerOf(hub.Receipt{}, err); len(all) != want || answer != hub.DontKnow || cause == "" || !strings.HasPrefix(err.Error(), topic+"-0-1: ") || !strings.Contains(err.Error(), "feed") {
 			t.Errorf("%d are found, and the reading ends with %v", len(all), err)
 		}
 	}

@@ -19,13 +19,7 @@ func TestWhatIsNotShownYetIsNotMissing(t *testing.T) {
 	t.Cleanup(func() { cluster.Close() })
 	outside := outsideOf(t, cluster.Addresses())
 	destination := opened(t, configOf(cluster.Addresses(), outside.placed(map[int32][]int32{0: {1, 2, 3}})), nil).Destination
-	for begun := time.Now(); ; {
-		if _, err := destination.Deliver(t.Context(), record(`{}`)); err == nil {
-			break
-		} else if time.Since(begun) > time.Minute {
-			t.Fatal(err)
-		}
-	}
+	until(t, func() error { _, err := destination.Deliver(t.Context(), record(`{}`)); return err })
 	for _, node := range []int{2, 3} {
 		if err := cluster.Kill(node); err != nil {
 			t.Fatal(err)

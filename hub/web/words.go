@@ -100,11 +100,10 @@ func (s *Server) addWords(ctx context.Context, b *board, by hub.Viewer) error {
 	for _, w := range words {
 		cases += w.Cases
 	}
-	b.Cards = append(b.Cards, card{
-		ID: heapID(hub.Heap{Note: "words"}), Sort: "words", Title: plural(len(words), "ord", "ord") + " som ingen har översatt, sedan " + s.since(first),
-		Happened: untranslatedWords.what, Applicant: untranslatedWords.citizen, Who: untranslatedWords.who, Safe: untranslatedWords.safe,
-		Count: len(words), Cases: cases, Since: first, Command: untranslatedWords.command,
-	})
+	c := cardOf("words", untranslatedWords)
+	c.Title = plural(len(words), "ord", "ord") + " som ingen har översatt, sedan " + s.since(first)
+	c.Count, c.Cases, c.Since = len(words), cases, first
+	b.Cards = append(b.Cards, c)
 	return nil
 }
 

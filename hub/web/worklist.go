@@ -233,13 +233,10 @@ func (s *Server) uncollectedCards(by hub.Viewer) []card {
 	var cards []card
 	for _, c := range s.Hub.Uncollected() {
 		if s.knowsOf(by, c.System) {
-			r := ours[uncollected]
-			cards = append(cards, card{
-				ID: heapID(hub.Heap{System: c.System, Note: uncollected}), Sort: uncollected,
-				Title:    "Formulär kan inte hämtas från " + s.systemName(c.System) + " sedan " + s.since(c.Since),
-				Happened: r.what, Applicant: r.citizen, Who: r.who, Safe: r.safe, Note: c.Note, System: c.System, Since: c.Since,
-				Command: r.command,
-			})
+			card := cardOf(uncollected, ours[uncollected])
+			card.ID, card.Title = heapID(hub.Heap{System: c.System, Note: uncollected}), "Formulär kan inte hämtas från "+s.systemName(c.System)+" sedan "+s.since(c.Since)
+			card.Note, card.System, card.Since = c.Note, c.System, c.Since
+			cards = append(cards, card)
 		}
 	}
 	return cards
@@ -312,14 +309,19 @@ func (s *Server) knowsOf(by hub.Viewer, id hub.SystemID) bool {
 // Of what a restore has left, people are told at least this long.
 const restoreIsNews = 7 * 24 * time.Hour
 
+// cardOf gives a card of a sort that there is one of.
+func cardOf(sort string, r reason) card {
+	return card{
+		ID: heapID(hub.Heap{Note: sort}), Sort: sort, Happened: r.what, Applicant: r.citizen, Who: r.who, Safe: r.safe, Command: r.command,
+	}
+}
+
 func (s *Server) addOurOwn(ctx context.Context, b *board, heaps []hub.Heap) error {
 	now := s.Hub.Clock()
 	add := func(sort, title string, count int, since time.Time) {
-		r := ours[sort]
-		b.Cards = append(b.Cards, card{
-			ID: heapID(hub.Heap{Note: sort}), Sort: sort, Title: title, Happened: r.what, Applicant: r.citizen, Who: r.who, Safe: r.safe,
-			Count: count, Cases: count, Since: since, Command: r.command,
-		})
+		c := cardOf(sort, ours[sort])
+		c.Title, c.Count, c.Cases, c.Since = title, count, count, since
+		b.Cards = append(b.Cards, c)
 	}
 	if s.store.Durability(ctx) == degraded {
 		add("storage", "Inget tas emot: det går inte att spara säkert", 0, time.Time{})
